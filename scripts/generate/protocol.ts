@@ -50,12 +50,14 @@ export const protocolFiles = async (): Promise<Record<string, string>> => {
     FILES.map(async (file) => parse(await readFile(`src/protocol/schemas/${file}.yaml`, "utf8")) as Schema),
   );
   const definitions: Schema = Object.assign({}, ...schemas.map((schema) => schema["$defs"] as Schema));
-  const bundle = forTypes(localRefs({
-    title: "ProtocolBundle",
-    type: "object",
-    additionalProperties: false,
-    $defs: definitions,
-  })) as Schema;
+  const bundle = forTypes(
+    localRefs({
+      title: "ProtocolBundle",
+      type: "object",
+      additionalProperties: false,
+      $defs: definitions,
+    }),
+  ) as Schema;
   const types = await compile(bundle, "ProtocolBundle", {
     bannerComment: "",
     unreachableDefinitions: true,
@@ -65,13 +67,21 @@ export const protocolFiles = async (): Promise<Record<string, string>> => {
   });
   const clean = types
     .replace(/export interface ProtocolBundle \{\}\n?/, "")
-    .replace(/\/\*\*\n \* This interface was referenced by `ProtocolBundle`'s JSON-Schema\n \* via the `definition` "[^"]+"\.\n \*\/\n/g, "")
-    .replace(/ \*\n \* This interface was referenced by `ProtocolBundle`'s JSON-Schema\n \* via the `definition` "[^"]+"\.\n/g, "");
+    .replace(
+      /\/\*\*\n \* This interface was referenced by `ProtocolBundle`'s JSON-Schema\n \* via the `definition` "[^"]+"\.\n \*\/\n/g,
+      "",
+    )
+    .replace(
+      / \*\n \* This interface was referenced by `ProtocolBundle`'s JSON-Schema\n \* via the `definition` "[^"]+"\.\n/g,
+      "",
+    );
   const table = schemas[2]?.["x-operations"] as Record<string, [string, string, string]>;
   return {
     "src/protocol/generated/types.ts": HEADER + clean + operationsTable(table),
     "src/protocol/generated/schemas.ts":
       HEADER +
-      FILES.map((file, index) => `export const ${file}Schema = ${JSON.stringify(schemas[index], null, 1)} as const;\n`).join("\n"),
+      FILES.map(
+        (file, index) => `export const ${file}Schema = ${JSON.stringify(schemas[index], null, 1)} as const;\n`,
+      ).join("\n"),
   };
 };

@@ -2,7 +2,14 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 import formats from "ajv-formats";
 import { fault, isErrorCode, type Fault } from "./errors.ts";
 import { envelopeSchema, operationsSchema, stateSchema } from "./generated/schemas.ts";
-import type { JobRequest, JobResult, Operation, OperationData, OperationSpecs, SessionLine } from "./generated/types.ts";
+import type {
+  JobRequest,
+  JobResult,
+  Operation,
+  OperationData,
+  OperationSpecs,
+  SessionLine,
+} from "./generated/types.ts";
 
 /** Longest result that is read at all, in bytes. */
 export const MAX_RESULT_BYTES = 8 * 1024 * 1024;
@@ -55,7 +62,10 @@ export class ProtocolCheck {
     if (shape) return { ok: false, fault: fault("ProtocolError", `the result is malformed: ${shape}`) };
     const result = value as JobResult;
     if (result.correlation_id !== correlationId)
-      return { ok: false, fault: fault("ProtocolError", `the result answers ${result.correlation_id}, not ${correlationId}`) };
+      return {
+        ok: false,
+        fault: fault("ProtocolError", `the result answers ${result.correlation_id}, not ${correlationId}`),
+      };
     if (result.status !== "success") return this.#failure(result);
     const data = this.#problem("operations", SPEC_NAMES[operation][1], result.data);
     if (data) return { ok: false, fault: fault("ProtocolError", `the result's data is malformed: ${data}`) };
@@ -68,7 +78,11 @@ export class ProtocolCheck {
     const usable = observed === undefined || this.#problem("state", "Delta", observed) === undefined;
     const kept = usable ? result : { ...result, data: {} };
     if (!isErrorCode(result.code))
-      return { ok: false, fault: fault("ProtocolError", `unknown error code ${String(result.code)}: ${result.message}`), result: kept };
+      return {
+        ok: false,
+        fault: fault("ProtocolError", `unknown error code ${String(result.code)}: ${result.message}`),
+        result: kept,
+      };
     return { ok: false, fault: fault(result.code, result.message), result: kept };
   }
 }

@@ -1,0 +1,403 @@
+import type { Condition, Key, Metadata, Resource } from "../api/resource.ts";
+import type { Fault } from "../protocol/errors.ts";
+import type {
+  AttachedDisk,
+  DiskState,
+  HelloData,
+  HostState,
+  JobRequest,
+  JobResult,
+  Layout,
+  LogLine,
+  Operation,
+  OperationSpecs,
+  TrashItem,
+  ValidateData,
+  VmState,
+} from "../protocol/generated/types.ts";
+
+// Time and chance ------------------------------------------------------------------------------------------------
+
+export interface Clock {
+  now(): Date;
+  /** Resolves after `ms` milliseconds, or at once when the signal fires. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** A new uid (UUID v4). */
+  uuid(): string;
+  /** A new correlation id (ULID). */
+  ulid(): string;
+}
+
+export interface Logger {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+// Store: the desired state -----------------------------------------------------------------------------------------
+
+/** A write lost the race against another one: read again, decide again. */
+export class ConflictError extends Error {
+  override readonly name = "ConflictError";
+}
+
+/** The synchronous, always answering view of the objects; as of the last event delivered, own writes included. */
+export interface Objects {
+  get(key: Key): Resource | undefined;
+  list(kind: string): readonly Resource[];
+}
+
+/**
+ * Where resources live. Implementations: memory, files, kubernetes; all pass test/contract/store.ts.
+ * Writes use optimistic concurrency on metadata.resourceVersion and throw ConflictError. A write that changes nothing
+ * is no write: it returns the present object, and neither resourceVersion nor watchers move.
+ */
+export interface Store {
+  readonly cache: Objects;
+  /** A live read, never the cache. */
+  get(key: Key): Promise<Resource | undefined>;
+  /** Writes annotations and finalizers only. An object under deletion without finalizers is removed by this write. */
+  putMetadata(next: Resource): Promise<Resource>;
+  /** Writes status only. */
+  putStatus(next: Resource): Promise<Resource>;
+  /** Makes a new object (a deployment's child). uid, generation, resourceVersion and creationTimestamp are given by the store. Throws ConflictError when it exists. */
+  create(draft: Draft): Promise<Resource>;
+  /** Asks for deletion, if the object still has that uid; finalizers hold it. */
+  delete(key: Key, uid: string): Promise<void>;
+  /** Calls `wake` for every object once the cache holds it, then at each change and removal. Resolves when the first listing was delivered. */
+  watch(wake: (key: Key) => void, signal: AbortSignal): Promise<void>;
+}
+
+export interface Draft {
+  readonly kind: string;
+  readonly metadata: Pick<Metadata, "name"> &
+    Partial<Pick<Metadata, "namespace" | "labels" | "annotations" | "finalizers" | "ownerReferences">>;
+  readonly spec: unknown;
+}
+
+// Plans ------------------------------------------------------------------------------------------------------------
+
+/**
+ * Hot: possible now. Disruptive: possible now, but the guest may suffer (approval). Restart: needs the machine off
+ * (approval). Recreate: only by making the thing anew (never done by itself). Forbidden: impossible, with the reason.
+ */
+export type Effect = "Hot" | "Disruptive" | "Restart" | "Recreate" | "Forbidden";
+
+/** One field's change. `path` is a field path of the resource (`spec.cpu.count`); values are as in the spec, absent = not set. */
+export interface Change {
+  readonly path: string;
+  readonly from?: unknown;
+  readonly to?: unknown;
+}
+
+export interface PendingChange extends Change {
+  readonly effect: Effect;
+  /** Why it is Forbidden, or what it waits for. */
+  readonly reason?: string;
+}
+
+/** One job of a plan: what is sent, what it changes and what that does to a running machine. */
+export interface Step<O extends Operation = Operation> {
+  readonly operation: O;
+  readonly spec: OperationSpecs[O];
+  readonly effect: Effect;
+  readonly changes: readonly Change[];
+  /** Loses something when sent wrongly: the engine reads the object live before it (same uid, still deleting). */
+  readonly destructive?: boolean;
+  /** Uses a long slot of the host (clones, moves, merges). */
+  readonly long?: boolean;
+  /** Why the effect is Forbidden, or what the step waits for. */
+  readonly reason?: string;
+}
+
+/** What is known of a thing on its host. Unknown is not absent. */
+export type Seen<S> =
+  | { readonly at: "absent" }
+  | { readonly at: "unknown"; readonly why: Fault }
+  | { readonly at: "busy"; readonly job: JobInFlight; readonly state?: S }
+  | { readonly at: "present"; readonly state: S };
+
+/** A thing that can't be planned yet (waiting) or not until its owner changes something (stalled). `reason` is CamelCase. */
+export interface Blocked {
+  readonly at: "waiting" | "stalled";
+  readonly reason: string;
+  readonly message: string;
+}
+
+// Kinds ------------------------------------------------------------------------------------------------------------
+
+/** What the engine shall do after a decision. */
+export type Act =
+  | { readonly do: "nothing" }
+  /** Start this job. Its end wakes the key again. */
+  | {
+      readonly do: "job";
+      readonly host: string;
+      readonly step: Step;
+      readonly locks: readonly string[];
+      readonly deadlineSeconds: number;
+    }
+  /** Ask the host afresh: what is known is too old or uncertain. */
+  | { readonly do: "look"; readonly host: string }
+  /** All is gone (or orphaned): take the finalizer off. */
+  | { readonly do: "release" };
+
+export interface MetadataChange {
+  readonly finalizers?: readonly string[];
+  /** null removes. */
+  readonly annotations?: Readonly<Record<string, string | null>>;
+}
+
+export interface EventNote {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The whole outcome of one look at an object: pure data, carried out by the engine in this order. */
+export interface Decision {
+  /** Written before anything else (finalizer first); then the object is decided again. */
+  readonly metadata?: MetadataChange;
+  /** The whole diff in order, steps that can't run now included; what `aetherv plan` shows. */
+  readonly plan: readonly Step[];
+  readonly act: Act;
+  /** The complete status as of now; written when it differs (rule 9). */
+  readonly status?: unknown;
+  /** Come back then, milliseconds from now, even if nothing happens. */
+  readonly wakeAfterMs?: number;
+  readonly events?: readonly EventNote[];
+}
+
+/** All that a kind supplies; pure. */
+export interface Kind<R extends Resource = Resource> {
+  readonly kind: R["kind"];
+  /** What wakes it when it changes: every object its spec or placement refers to, its host included. */
+  refs(resource: R): readonly Key[];
+  decide(resource: R, world: World): Decision;
+}
+
+/** The last job of an object that ended badly; forgotten when a job succeeds or the spec's generation moves on. */
+export interface LastFault {
+  readonly fault: Fault;
+  readonly operation: Operation;
+  readonly at: Date;
+  /** Ends of the same code in a row. */
+  readonly attempts: number;
+  /** No job is started for the object before then. */
+  readonly retryAt: Date;
+}
+
+export interface FinishedJob {
+  readonly id: string;
+  readonly operation: Operation;
+  readonly code: string;
+  readonly at: Date;
+}
+
+/** Read-only view of all that a decision may use. */
+export interface World {
+  readonly now: Date;
+  readonly controlPlaneId: string;
+  readonly objects: Objects;
+  /** Objects whose refs name this key. */
+  referrers(key: Key): readonly Resource[];
+  host(name: string): HostView | undefined;
+  /** Placement just decided but not yet in the cache; by key text. */
+  readonly assumedHosts: ReadonlyMap<string, string>;
+  /** Of the object being decided. */
+  readonly lastFault?: LastFault;
+  readonly lastJob?: FinishedJob;
+  /** Set when the mass-delete guard holds this object: the batch to confirm, and why. */
+  readonly massDelete?: { readonly batch: string; readonly message: string };
+}
+
+// Hosts: the present state, and jobs on it ---------------------------------------------------------------------------
+
+export interface JobInFlight {
+  readonly id: string;
+  readonly operation: Operation;
+  readonly startedAt: Date;
+  readonly key?: Key;
+  readonly percent?: number;
+}
+
+export type Reach =
+  | { readonly at: "connecting" }
+  | { readonly at: "up"; readonly since: Date }
+  /** `missed`: intervals without an answer. */
+  | { readonly at: "down"; readonly since: Date; readonly fault: Fault; readonly missed: number };
+
+/** What is known of one host. Everything synchronous and read-only. */
+export interface HostView {
+  readonly name: string;
+  readonly reach: Reach;
+  readonly agent?: HelloData;
+  readonly snapshot?: SnapshotView;
+  /** What host.validate found wrong with the VMHost's spec; undefined before the first answer. */
+  readonly problems?: ValidateData["problems"];
+  /** A job queued or running that holds this uid. */
+  job(uid: string): JobInFlight | undefined;
+  /** Set while the last job that held this uid ended with its effect unknown and nothing was observed since. */
+  uncertain(uid: string): Fault | undefined;
+}
+
+export interface Attachment {
+  readonly vm: VmState;
+  readonly disk: AttachedDisk;
+}
+
+/** The host's things as of the last inventory with every later job's observations folded in. */
+export interface SnapshotView {
+  readonly observedAt: Date;
+  /** The last inventory passed the healthy test with no part unknown: only then does missing mean absent. */
+  readonly complete: boolean;
+  /** Complete inventories since this process started. */
+  readonly inventories: number;
+  readonly unknownParts: ReadonlySet<string>;
+  readonly host?: HostState;
+  readonly vms: ReadonlyMap<string, VmState>;
+  readonly disks: ReadonlyMap<string, DiskState>;
+  readonly trash: ReadonlyMap<string, TrashItem>;
+  /** Could not be read in the last look; neither present nor absent. */
+  readonly unknownIds: ReadonlySet<string>;
+  /** Machines whose valid stamp (its VM id is the machine's own, this control plane, no replica) carries the uid. */
+  vmsOf(uid: string): readonly VmState[];
+  /** Disk files whose name carries the uid. */
+  disksOf(uid: string): readonly DiskState[];
+  diskById(diskId: string): readonly DiskState[];
+  /** Attachments whose chain contains the path. */
+  holders(path: string): readonly Attachment[];
+  /** Files that name the path as their parent. */
+  children(path: string): readonly DiskState[];
+  /** Complete inventories in a row, up to the last, that lacked this machine id. */
+  absentFor(vmId: string): number;
+}
+
+export interface JobOrder {
+  readonly key: Key;
+  readonly uid: string;
+  readonly host: string;
+  readonly step: Pick<Step, "operation" | "spec" | "long">;
+  readonly locks: readonly string[];
+  readonly deadlineSeconds: number;
+  readonly dryRun?: boolean;
+}
+
+/** How a job ended; `result` is there when the agent answered in a form that could be understood. */
+export interface JobOutcome {
+  readonly id: string;
+  readonly operation: Operation;
+  readonly fault?: Fault;
+  readonly result?: JobResult;
+  readonly finishedAt: Date;
+}
+
+/** A host as its VMHost object wants it reached; the wiring makes it from the resource. */
+export interface HostSettings {
+  readonly name: string;
+  readonly uid: string;
+  readonly layout: Layout;
+  readonly networks: readonly { readonly name: string; readonly switchName: string }[];
+  readonly concurrency: number;
+  readonly longConcurrency: number;
+  readonly inventoryIntervalMs: number;
+  /** Changes when the way to reach the host changed: the sessions are opened anew. */
+  readonly connectionHash: string;
+}
+
+/** The directory of hosts: keeps sessions, snapshots and job slots of every host. */
+export interface Hosts {
+  host(name: string): HostView | undefined;
+  /**
+   * Queues a job; at most one a key is in flight. Observations are folded into the snapshot before `done` is called.
+   * Never throws: a job that could not be sent ends with a fault.
+   */
+  submit(order: JobOrder, done: (outcome: JobOutcome) => void): void;
+  /** An inventory as soon as possible; several calls make one. */
+  refresh(host: string): void;
+}
+
+// Agents -----------------------------------------------------------------------------------------------------------
+
+/** A way to an agent on one host. Implementations: local (child process), ssh. */
+export interface Transport {
+  /** Starts the agent in session mode. Rejects with a TransportError. */
+  session(signal: AbortSignal): Promise<AgentChannel>;
+  /** Runs the agent once: one document in, `onError` gets STDERR's lines, resolves with all of STDOUT. */
+  oneShot(
+    input: string,
+    onError: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly stdout: string; readonly exitCode: number }>;
+}
+
+export interface AgentChannel {
+  send(line: string): void;
+  /** Calls back for each complete line of STDOUT. */
+  onLine(callback: (line: string) => void): void;
+  /** Lines of STDERR. */
+  onErrorLine(callback: (line: string) => void): void;
+  /** Called once when the channel is gone, for whatever reason. */
+  onClose(callback: (fault: Fault) => void): void;
+  close(): void;
+}
+
+export class TransportError extends Error {
+  override readonly name = "TransportError";
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.message);
+    this.fault = fault;
+  }
+}
+
+// Records ----------------------------------------------------------------------------------------------------------
+
+/** One job as the journal keeps it. Requests are kept without secrets. Times RFC 3339, duration in milliseconds. */
+export interface JobRecord {
+  readonly id: string;
+  readonly key: Key;
+  readonly uid: string;
+  readonly host: string;
+  readonly operation: Operation;
+  readonly request: JobRequest;
+  readonly attempt: number;
+  readonly queuedAt: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly durationMs?: number;
+  readonly percent?: number;
+  readonly status: "queued" | "running" | "success" | "error" | "partial";
+  readonly code?: string;
+  readonly message?: string;
+  readonly result?: unknown;
+}
+
+/** History of jobs; correctness never depends on it. Writes are buffered and never throw. */
+export interface Journal {
+  put(record: JobRecord): void;
+  log(id: string, line: LogLine): void;
+}
+
+/** Events on objects; repeated ones become a series. */
+export interface EventRecorder {
+  record(key: Key, uid: string, note: EventNote): void;
+}
+
+/** A synced, ordered key-value store (level in a folder, or memory). */
+export interface KeyValue {
+  get(key: string): Promise<string | undefined>;
+  /** All or nothing; durable once resolved. An undefined value deletes. */
+  write(batch: ReadonlyMap<string, string | undefined>): Promise<void>;
+  /** Entries whose key begins with the prefix, in order. */
+  entries(prefix: string): AsyncIterable<readonly [string, string]>;
+  close(): Promise<void>;
+}
+
+export type { Condition, Fault, Key, Resource };
