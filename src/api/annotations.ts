@@ -1,0 +1,28 @@
+/** Annotations of the group, by what they do; see the table in docs. Values are strings, as Kubernetes has them. */
+export const annotations = {
+  /** "true": no job for this object; a paused VM also stops its disks' and adapters' jobs that touch it. */
+  paused: "aetherv.io/paused",
+  /** A time: look at the host now. */
+  reconcileRequestedAt: "aetherv.io/reconcile-requested-at",
+  /** On a VM, the planHash of its status: approves what status.pendingChanges lists. */
+  approve: "aetherv.io/approve",
+  /** On a VM, "true": accept the guest's new public key. */
+  approveGuestKey: "aetherv.io/approve-guest-key",
+  /** On a VM, a time: one power cycle; done when the VM's boot began after it. */
+  restartedAt: "aetherv.io/restarted-at",
+  /** The placement, written by the scheduler. */
+  host: "aetherv.io/host",
+  /** "true": on delete, give up the host's things. */
+  forceOrphan: "aetherv.io/force-orphan",
+  /** An old uid: take back a thing whose stamp carries it. */
+  reclaim: "aetherv.io/reclaim",
+  /** Name of a batch of the mass-delete guard that may go. */
+  confirmDelete: "aetherv.io/confirm-delete",
+  /** Counter of the guest configuration, raised when what is derived changes. */
+  guestGeneration: "aetherv.io/guest-generation",
+} as const;
+
+export type AnnotationName = (typeof annotations)[keyof typeof annotations];
+
+/** Held by every object of the group until its things on the host are gone or given up. */
+export const finalizer = "aetherv.io/cleanup";
