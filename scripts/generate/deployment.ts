@@ -62,5 +62,5 @@ export const deploymentCrd = (root: string): string => {
   for (const file of ["virtualmachine", "virtualdisk", "networkadapter"] as const) {
     document.setIn(places[file], document.createNode(embedded(root, file), { aliasDuplicateObjects: false }));
   }
-  return document.toString({ lineWidth: 120, flowCollectionPadding: true });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 };

@@ -151,6 +151,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "required": [
                         "type"
                       ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "has(self.ssh) == (self.type == 'SSH')",
+                          "fieldPath": ".ssh",
+                          "message": "must be set if and only if type is SSH"
+                        },
+                        {
+                          "rule": "!has(self.local) || self.type == 'Local'",
+                          "fieldPath": ".local",
+                          "message": "must not be set unless type is Local"
+                        }
+                      ],
                       "properties": {
                         "type": {
                           "type": "string",
@@ -250,6 +262,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
                         "name"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self.filter(c, has(c.default) && c.default).size() <= 1",
+                          "message": "at most one storage class may be the default"
+                        }
                       ],
                       "items": {
                         "type": "object",
@@ -356,13 +374,32 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "Time between two looks at everything on the host, as 30s or 1m30s; 5s to 1h.",
                       "maxLength": 20,
                       "format": "duration",
-                      "default": "30s"
+                      "default": "30s",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self >= duration('5s') && self <= duration('1h')",
+                          "message": "must be from 5s to 1h"
+                        }
+                      ],
+                      "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
                     },
                     "allowedNamespaces": {
                       "type": "object",
                       "description": "Whose objects may be placed here; unset means all namespaces.",
                       "required": [
                         "from"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "has(self.names) == (self.from == 'Names')",
+                          "fieldPath": ".names",
+                          "message": "must be set if and only if from is Names"
+                        },
+                        {
+                          "rule": "has(self.selector) == (self.from == 'Selector')",
+                          "fieldPath": ".selector",
+                          "message": "must be set if and only if from is Selector"
+                        }
                       ],
                       "properties": {
                         "from": {
@@ -409,6 +446,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "required": [
                                   "key",
                                   "operator"
+                                ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+                                    "fieldPath": ".values",
+                                    "message": "must be set for the operators In and NotIn, and for no other"
+                                  }
                                 ],
                                 "properties": {
                                   "key": {
@@ -479,7 +523,14 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "How long deleted disks stay in the trash, as 24h; 0s to 8760h.",
                       "maxLength": 20,
                       "format": "duration",
-                      "default": "24h"
+                      "default": "24h",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self <= duration('8760h')",
+                          "message": "must be at most 8760h"
+                        }
+                      ],
+                      "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
                     },
                     "restartWindow": {
                       "type": "object",
@@ -1014,6 +1065,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
               "required": [
                 "spec"
               ],
+              "x-kubernetes-validations": [
+                {
+                  "rule": "has(oldSelf.spec.host) || !has(self.spec.host) || !has(self.status) || !has(self.status.host) || self.spec.host == self.status.host",
+                  "fieldPath": ".spec.host",
+                  "message": "may only be set to the host that the VM was placed on"
+                },
+                {
+                  "rule": "has(self.spec.vmName) || !self.metadata.name.matches('^(con|prn|aux|nul|com[0-9]|lpt[0-9])([.].*)?$')",
+                  "fieldPath": ".metadata.name",
+                  "message": "is a name that Windows reserves: set spec.vmName"
+                }
+              ],
               "properties": {
                 "apiVersion": {
                   "type": "string",
@@ -1039,6 +1102,82 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                 "spec": {
                   "type": "object",
                   "description": "Desired state of the virtual machine.",
+                  "x-kubernetes-validations": [
+                    {
+                      "rule": "!has(oldSelf.host) || (has(self.host) && self.host == oldSelf.host)",
+                      "fieldPath": ".host",
+                      "message": "may be set once and then not changed"
+                    },
+                    {
+                      "rule": "!has(self.host) || !has(self.hostSelector)",
+                      "fieldPath": ".hostSelector",
+                      "message": "must not be set together with host"
+                    },
+                    {
+                      "rule": "has(self.generation) == has(oldSelf.generation) && (!has(self.generation) || self.generation == oldSelf.generation)",
+                      "fieldPath": ".generation",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "has(self.adopt) == has(oldSelf.adopt) && (!has(self.adopt) || self.adopt == oldSelf.adopt)",
+                      "fieldPath": ".adopt",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "has(self.adopt) || has(self.cpu)",
+                      "fieldPath": ".cpu",
+                      "reason": "FieldValueRequired",
+                      "message": "is required"
+                    },
+                    {
+                      "rule": "has(self.adopt) || has(self.memory)",
+                      "fieldPath": ".memory",
+                      "reason": "FieldValueRequired",
+                      "message": "is required"
+                    },
+                    {
+                      "rule": "has(self.adopt) || has(self.boot) || (has(self.powerState) && self.powerState == 'Stopped')",
+                      "fieldPath": ".boot",
+                      "reason": "FieldValueRequired",
+                      "message": "is required unless powerState is Stopped"
+                    },
+                    {
+                      "rule": "!has(self.generation) || self.generation == 2 || !has(self.firmware)",
+                      "fieldPath": ".firmware",
+                      "message": "must not be set for generation 1"
+                    },
+                    {
+                      "rule": "!has(self.generation) || self.generation == 2 || !has(self.security)",
+                      "fieldPath": ".security",
+                      "message": "must not be set for generation 1"
+                    },
+                    {
+                      "rule": "!has(self.guest) || has(self.osFamily)",
+                      "fieldPath": ".osFamily",
+                      "reason": "FieldValueRequired",
+                      "message": "is required with guest"
+                    },
+                    {
+                      "rule": "!has(self.guest) || !has(self.integrationServices) || !has(self.integrationServices.keyValuePairExchange) || self.integrationServices.keyValuePairExchange",
+                      "fieldPath": ".integrationServices.keyValuePairExchange",
+                      "message": "must not be false with guest"
+                    },
+                    {
+                      "rule": "!has(self.guest) || !has(self.guest.hostname) || !has(self.osFamily) || self.osFamily != 'Windows' || size(self.guest.hostname) <= 15",
+                      "fieldPath": ".guest.hostname",
+                      "message": "may have at most 15 characters on Windows"
+                    },
+                    {
+                      "rule": "!has(self.guest) || !has(self.guest.scripts) || !has(self.osFamily) || self.guest.scripts.all(s, (s.interpreter == 'powershell') == (self.osFamily == 'Windows'))",
+                      "fieldPath": ".guest.scripts",
+                      "message": "must use the interpreter powershell on Windows, sh or bash on Linux"
+                    },
+                    {
+                      "rule": "!has(self.boot) || self.boot.order.all(b, b.type != 'DVD' || (has(self.dvdDrives) && self.dvdDrives.exists(d, d.name == b.name)))",
+                      "fieldPath": ".boot.order",
+                      "message": "must name DVD drives that dvdDrives declares"
+                    }
+                  ],
                   "properties": {
                     "managementPolicy": {
                       "type": "string",
@@ -1093,6 +1232,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "key",
                               "operator"
                             ],
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+                                "fieldPath": ".values",
+                                "message": "must be set for the operators In and NotIn, and for no other"
+                              }
+                            ],
                             "properties": {
                               "key": {
                                 "type": "string",
@@ -1130,7 +1276,17 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "Name in Hyper-V; unset means metadata.name.",
                       "minLength": 1,
                       "maxLength": 64,
-                      "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?$"
+                      "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?$",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "!self.contains('..')",
+                          "message": "must not contain '..'"
+                        },
+                        {
+                          "rule": "!self.lowerAscii().matches('^(con|prn|aux|nul|com[0-9]|lpt[0-9])([ .].*)?$')",
+                          "message": "is a name that Windows reserves"
+                        }
+                      ]
                     },
                     "generation": {
                       "type": "integer",
@@ -1165,6 +1321,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "cpu": {
                       "type": "object",
                       "description": "Virtual processors. Required unless adopt is set.",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "!has(self.reservePercent) || !has(self.limitPercent) || self.reservePercent <= self.limitPercent",
+                          "fieldPath": ".reservePercent",
+                          "message": "must not be above limitPercent"
+                        }
+                      ],
                       "properties": {
                         "count": {
                           "type": "integer",
@@ -1210,12 +1373,30 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "required": [
                         "startup"
                       ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "!has(self.dynamic) || !isQuantity(self.dynamic.minimum) || !isQuantity(self.startup) || !quantity(self.dynamic.minimum).isGreaterThan(quantity(self.startup))",
+                          "fieldPath": ".dynamic.minimum",
+                          "message": "must not be above startup"
+                        },
+                        {
+                          "rule": "!has(self.dynamic) || !isQuantity(self.dynamic.maximum) || !isQuantity(self.startup) || !quantity(self.dynamic.maximum).isLessThan(quantity(self.startup))",
+                          "fieldPath": ".dynamic.maximum",
+                          "message": "must not be below startup"
+                        }
+                      ],
                       "properties": {
                         "startup": {
                           "type": "string",
                           "description": "Memory at start, as 4Gi; 32Mi to 12Ti.",
                           "maxLength": 20,
-                          "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                          "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('32Mi')) >= 0 && quantity(self).compareTo(quantity('12Ti')) <= 0)",
+                              "message": "must be from 32Mi to 12Ti"
+                            }
+                          ]
                         },
                         "dynamic": {
                           "type": "object",
@@ -1229,13 +1410,25 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "type": "string",
                               "description": "Least memory, as 1Gi; 32Mi to 12Ti.",
                               "maxLength": 20,
-                              "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                              "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                              "x-kubernetes-validations": [
+                                {
+                                  "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('32Mi')) >= 0 && quantity(self).compareTo(quantity('12Ti')) <= 0)",
+                                  "message": "must be from 32Mi to 12Ti"
+                                }
+                              ]
                             },
                             "maximum": {
                               "type": "string",
                               "description": "Most memory, as 8Gi; 32Mi to 12Ti.",
                               "maxLength": 20,
-                              "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                              "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                              "x-kubernetes-validations": [
+                                {
+                                  "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('32Mi')) >= 0 && quantity(self).compareTo(quantity('12Ti')) <= 0)",
+                                  "message": "must be from 32Mi to 12Ti"
+                                }
+                              ]
                             },
                             "bufferPercent": {
                               "type": "integer",
@@ -1366,6 +1559,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "minItems": 1,
                           "maxItems": 16,
                           "x-kubernetes-list-type": "atomic",
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "self.all(a, self.exists_one(b, b.type == a.type && b.name == a.name))",
+                              "message": "must not name a device twice"
+                            }
+                          ],
                           "items": {
                             "type": "object",
                             "required": [
@@ -1420,7 +1619,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "description": "Name of an .iso file in the host's imagePaths, with or without .iso; unset means empty.",
                             "minLength": 1,
                             "maxLength": 128,
-                            "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+                            "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$",
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "!self.contains('..')",
+                                "message": "must not contain '..'"
+                              }
+                            ]
                           }
                         }
                       }
@@ -1550,6 +1755,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "Takes over an existing VM that nobody owns, where the host allows it. Exactly the member named by type is set. Immutable.",
                       "required": [
                         "type"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "has(self.id) == (self.type == 'ID')",
+                          "fieldPath": ".id",
+                          "message": "must be set if and only if type is ID"
+                        },
+                        {
+                          "rule": "has(self.name) == (self.type == 'Name')",
+                          "fieldPath": ".name",
+                          "message": "must be set if and only if type is Name"
+                        }
                       ],
                       "properties": {
                         "type": {
@@ -1723,6 +1940,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "required": [
                               "name"
                             ],
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "has(self.state) || has(self.startup)",
+                                "message": "must set state, startup or both"
+                              }
+                            ],
                             "properties": {
                               "name": {
                                 "type": "string",
@@ -1763,13 +1986,25 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "required": [
                               "path"
                             ],
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "has(self.content) != has(self.contentSecretRef)",
+                                "message": "must set exactly one of content and contentSecretRef"
+                              }
+                            ],
                             "properties": {
                               "path": {
                                 "type": "string",
                                 "description": "Absolute path in the guest.",
                                 "minLength": 2,
                                 "maxLength": 1024,
-                                "pattern": "^(/|[A-Za-z]:\\\\)[^\\x00-\\x1f\\x7f]+$"
+                                "pattern": "^(/|[A-Za-z]:\\\\)[^\\x00-\\x1f\\x7f]+$",
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "!self.matches('(^|[/\\\\\\\\])[.][.]?([/\\\\\\\\]|$)')",
+                                    "message": "must not have '.' or '..' as a part"
+                                  }
+                                ]
                               },
                               "mode": {
                                 "type": "string",
@@ -1822,6 +2057,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "required": [
                               "name",
                               "interpreter"
+                            ],
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "has(self.inline) != has(self.secretRef)",
+                                "message": "must set exactly one of inline and secretRef"
+                              }
                             ],
                             "properties": {
                               "name": {
@@ -2472,6 +2713,23 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
               "required": [
                 "spec"
               ],
+              "x-kubernetes-validations": [
+                {
+                  "rule": "!has(self.status) || !has(self.status.host) || (has(self.spec.host) ? self.spec.host == self.status.host || (has(oldSelf.spec.host) && self.spec.host == oldSelf.spec.host) : !has(oldSelf.spec.host))",
+                  "fieldPath": ".spec.host",
+                  "message": "may only be set to the host that holds the disk"
+                },
+                {
+                  "rule": "!has(self.spec.source.disk) || self.spec.source.disk != self.metadata.name",
+                  "fieldPath": ".spec.source.disk",
+                  "message": "must name another disk"
+                },
+                {
+                  "rule": "!has(self.spec.source.parent) || self.spec.source.parent.type != 'VirtualDisk' || self.spec.source.parent.name != self.metadata.name",
+                  "fieldPath": ".spec.source.parent.name",
+                  "message": "must name another disk"
+                }
+              ],
               "properties": {
                 "apiVersion": {
                   "type": "string",
@@ -2499,6 +2757,59 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "description": "Desired state of the disk.",
                   "required": [
                     "source"
+                  ],
+                  "x-kubernetes-validations": [
+                    {
+                      "rule": "has(self.diskType) == has(oldSelf.diskType) && (!has(self.diskType) || self.diskType == oldSelf.diskType)",
+                      "fieldPath": ".diskType",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "has(self.format) == has(oldSelf.format) && (!has(self.format) || self.format == oldSelf.format)",
+                      "fieldPath": ".format",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "has(self.logicalSectorBytes) == has(oldSelf.logicalSectorBytes) && (!has(self.logicalSectorBytes) || self.logicalSectorBytes == oldSelf.logicalSectorBytes)",
+                      "fieldPath": ".logicalSectorBytes",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "has(self.blockSize) == has(oldSelf.blockSize) && (!has(self.blockSize) || self.blockSize == oldSelf.blockSize)",
+                      "fieldPath": ".blockSize",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "self.source.type != 'Blank' || has(self.size)",
+                      "fieldPath": ".size",
+                      "reason": "FieldValueRequired",
+                      "message": "is required for source type Blank"
+                    },
+                    {
+                      "rule": "!has(oldSelf.size) || has(self.size)",
+                      "fieldPath": ".size",
+                      "message": "must not be removed"
+                    },
+                    {
+                      "rule": "!has(self.format) || self.format != 'VHD' || !has(self.size) || !isQuantity(self.size) || !quantity(self.size).isGreaterThan(quantity('2040Gi'))",
+                      "fieldPath": ".size",
+                      "message": "must be at most 2040Gi for format VHD"
+                    },
+                    {
+                      "rule": "!has(self.diskType) || self.source.type != 'Differencing'",
+                      "fieldPath": ".diskType",
+                      "message": "must not be set for source type Differencing"
+                    },
+                    {
+                      "rule": "!has(self.logicalSectorBytes) || (self.source.type == 'Blank' && (!has(self.format) || self.format == 'VHDX'))",
+                      "fieldPath": ".logicalSectorBytes",
+                      "message": "must not be set unless source type is Blank and format VHDX"
+                    },
+                    {
+                      "rule": "!has(self.blockSize) || ((!has(self.format) || self.format == 'VHDX') && (!has(self.diskType) || self.diskType == 'Dynamic'))",
+                      "fieldPath": ".blockSize",
+                      "message": "must not be set unless format is VHDX and diskType Dynamic"
+                    }
                   ],
                   "properties": {
                     "managementPolicy": {
@@ -2529,6 +2840,32 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "required": [
                         "type"
                       ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self == oldSelf",
+                          "message": "is immutable"
+                        },
+                        {
+                          "rule": "has(self.image) == (self.type == 'Image')",
+                          "fieldPath": ".image",
+                          "message": "must be set if and only if type is Image"
+                        },
+                        {
+                          "rule": "has(self.disk) == (self.type == 'VirtualDisk')",
+                          "fieldPath": ".disk",
+                          "message": "must be set if and only if type is VirtualDisk"
+                        },
+                        {
+                          "rule": "has(self.parent) == (self.type == 'Differencing')",
+                          "fieldPath": ".parent",
+                          "message": "must be set if and only if type is Differencing"
+                        },
+                        {
+                          "rule": "has(self.path) == (self.type == 'File')",
+                          "fieldPath": ".path",
+                          "message": "must be set if and only if type is File"
+                        }
+                      ],
                       "properties": {
                         "type": {
                           "type": "string",
@@ -2546,7 +2883,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "description": "For type Image, the name of a file in the host's imagePaths without .vhdx or .vhd.",
                           "minLength": 1,
                           "maxLength": 128,
-                          "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+                          "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$",
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "!self.contains('..')",
+                              "message": "must not contain '..'"
+                            }
+                          ]
                         },
                         "disk": {
                           "type": "string",
@@ -2562,6 +2905,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "type",
                             "name"
                           ],
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "self.type != 'VirtualDisk' || self.name.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+                              "fieldPath": ".name",
+                              "message": "must be the name of a VirtualDisk"
+                            }
+                          ],
                           "properties": {
                             "type": {
                               "type": "string",
@@ -2576,7 +2926,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "description": "Name of the image, or of the disk in the same namespace.",
                               "minLength": 1,
                               "maxLength": 128,
-                              "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+                              "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$",
+                              "x-kubernetes-validations": [
+                                {
+                                  "rule": "!self.contains('..')",
+                                  "message": "must not contain '..'"
+                                }
+                              ]
                             }
                           }
                         },
@@ -2593,7 +2949,17 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "type": "string",
                       "description": "Size that the guest sees, as 40Gi; 3Mi to 64Ti, for format VHD 2040Gi at most. Required for source type Blank; unset means the source's size. It can only grow.",
                       "maxLength": 20,
-                      "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                      "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('3Mi')) >= 0 && quantity(self).compareTo(quantity('64Ti')) <= 0)",
+                          "message": "must be from 3Mi to 64Ti"
+                        },
+                        {
+                          "rule": "!isQuantity(self) || !isQuantity(oldSelf) || !quantity(self).isLessThan(quantity(oldSelf))",
+                          "message": "must not shrink"
+                        }
+                      ]
                     },
                     "diskType": {
                       "type": "string",
@@ -2624,7 +2990,17 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "type": "string",
                       "description": "Block size of a dynamic or differencing VHDX, as 32Mi; 1Mi to 256Mi and a power of two. Immutable.",
                       "maxLength": 20,
-                      "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                      "enum": [
+                        "1Mi",
+                        "2Mi",
+                        "4Mi",
+                        "8Mi",
+                        "16Mi",
+                        "32Mi",
+                        "64Mi",
+                        "128Mi",
+                        "256Mi"
+                      ]
                     },
                     "storageClass": {
                       "type": "string",
@@ -2645,6 +3021,33 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "The VM that has the disk. An edit moves it to another VM of the same host; unset means attached to none.",
                       "required": [
                         "virtualMachine"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "!has(self.controllerNumber) || has(self.controller)",
+                          "fieldPath": ".controllerNumber",
+                          "message": "must not be set without controller"
+                        },
+                        {
+                          "rule": "!has(self.controllerLocation) || has(self.controllerNumber)",
+                          "fieldPath": ".controllerLocation",
+                          "message": "must not be set without controllerNumber"
+                        },
+                        {
+                          "rule": "!has(self.controller) || self.controller != 'IDE' || !has(self.controllerNumber) || self.controllerNumber <= 1",
+                          "fieldPath": ".controllerNumber",
+                          "message": "must be 0 or 1 for controller IDE"
+                        },
+                        {
+                          "rule": "!has(self.controller) || self.controller != 'IDE' || !has(self.controllerLocation) || self.controllerLocation <= 1",
+                          "fieldPath": ".controllerLocation",
+                          "message": "must be 0 or 1 for controller IDE"
+                        },
+                        {
+                          "rule": "!has(self.minIOPS) || !has(self.maxIOPS) || self.maxIOPS == 0 || self.minIOPS <= self.maxIOPS",
+                          "fieldPath": ".minIOPS",
+                          "message": "must not be above maxIOPS"
+                        }
                       ],
                       "properties": {
                         "virtualMachine": {
@@ -3084,6 +3487,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "required": [
                     "virtualMachine"
                   ],
+                  "x-kubernetes-validations": [
+                    {
+                      "rule": "has(self.legacy) == has(oldSelf.legacy) && (!has(self.legacy) || self.legacy == oldSelf.legacy)",
+                      "fieldPath": ".legacy",
+                      "message": "is immutable"
+                    },
+                    {
+                      "rule": "has(self.adopt) == has(oldSelf.adopt) && (!has(self.adopt) || self.adopt == oldSelf.adopt)",
+                      "fieldPath": ".adopt",
+                      "message": "is immutable"
+                    }
+                  ],
                   "properties": {
                     "managementPolicy": {
                       "type": "string",
@@ -3112,7 +3527,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "Name of a VirtualMachine in the same namespace. Immutable.",
                       "minLength": 1,
                       "maxLength": 63,
-                      "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+                      "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self == oldSelf",
+                          "message": "is immutable"
+                        }
+                      ]
                     },
                     "network": {
                       "type": "string",
@@ -3140,6 +3561,38 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "VLAN of the adapter; unset means the network's. Only the members of the mode are set.",
                       "required": [
                         "mode"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "has(self.id) == (self.mode == 'Access')",
+                          "fieldPath": ".id",
+                          "message": "must be set if and only if mode is Access"
+                        },
+                        {
+                          "rule": "has(self.allowed) == (self.mode == 'Trunk')",
+                          "fieldPath": ".allowed",
+                          "message": "must be set if and only if mode is Trunk"
+                        },
+                        {
+                          "rule": "!has(self.nativeId) || self.mode == 'Trunk'",
+                          "fieldPath": ".nativeId",
+                          "message": "must not be set unless mode is Trunk"
+                        },
+                        {
+                          "rule": "has(self.primaryId) == (self.mode in ['Isolated', 'Community', 'Promiscuous'])",
+                          "fieldPath": ".primaryId",
+                          "message": "must be set if and only if mode is Isolated, Community or Promiscuous"
+                        },
+                        {
+                          "rule": "has(self.secondaryId) == (self.mode in ['Isolated', 'Community'])",
+                          "fieldPath": ".secondaryId",
+                          "message": "must be set if and only if mode is Isolated or Community"
+                        },
+                        {
+                          "rule": "has(self.secondaryIds) == (self.mode == 'Promiscuous')",
+                          "fieldPath": ".secondaryIds",
+                          "message": "must be set if and only if mode is Promiscuous"
+                        }
                       ],
                       "properties": {
                         "mode": {
@@ -3180,7 +3633,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "minimum": 1,
                             "maximum": 4094,
                             "maxLength": 9,
-                            "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$"
+                            "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$",
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "type(self) == int || !self.matches('^[0-9]{1,4}(-[0-9]{1,4})?$') || (self.split('-').all(n, int(n) <= 4094) && int(self.split('-')[0]) <= int(self.split('-')[self.split('-').size() - 1]))",
+                                "message": "must be a VLAN or an ascending range of VLANs, each from 1 to 4094"
+                              }
+                            ]
                           }
                         },
                         "nativeId": {
@@ -3223,7 +3682,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "minimum": 1,
                             "maximum": 4094,
                             "maxLength": 9,
-                            "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$"
+                            "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$",
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "type(self) == int || !self.matches('^[0-9]{1,4}(-[0-9]{1,4})?$') || (self.split('-').all(n, int(n) <= 4094) && int(self.split('-')[0]) <= int(self.split('-')[self.split('-').size() - 1]))",
+                                "message": "must be a VLAN or an ascending range of VLANs, each from 1 to 4094"
+                              }
+                            ]
                           }
                         }
                       }
@@ -3243,6 +3708,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "bandwidth": {
                       "type": "object",
                       "description": "Limits of the rate; the minimum follows the switch's reservation mode.",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "!has(self.minimumWeight) || !has(self.minimumMbps)",
+                          "fieldPath": ".minimumMbps",
+                          "message": "must not be set together with minimumWeight"
+                        },
+                        {
+                          "rule": "!has(self.minimumMbps) || !has(self.maximumMbps) || self.maximumMbps == 0 || self.minimumMbps <= self.maximumMbps",
+                          "fieldPath": ".minimumMbps",
+                          "message": "must not be above maximumMbps"
+                        }
+                      ],
                       "properties": {
                         "minimumWeight": {
                           "type": "integer",
@@ -3273,6 +3750,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "required": [
                         "type"
                       ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "has(self.id) == (self.type == 'ID')",
+                          "fieldPath": ".id",
+                          "message": "must be set if and only if type is ID"
+                        },
+                        {
+                          "rule": "has(self.macAddress) == (self.type == 'MACAddress')",
+                          "fieldPath": ".macAddress",
+                          "message": "must be set if and only if type is MACAddress"
+                        }
+                      ],
                       "properties": {
                         "type": {
                           "type": "string",
@@ -3302,6 +3791,50 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "IPv4 configuration inside the guest; needs the VM's guest section.",
                       "required": [
                         "method"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self.method != 'Static' || has(self.address)",
+                          "fieldPath": ".address",
+                          "reason": "FieldValueRequired",
+                          "message": "is required for method Static"
+                        },
+                        {
+                          "rule": "self.method != 'Static' || has(self.prefixLength)",
+                          "fieldPath": ".prefixLength",
+                          "reason": "FieldValueRequired",
+                          "message": "is required for method Static"
+                        },
+                        {
+                          "rule": "self.method != 'DHCP' || !has(self.address)",
+                          "fieldPath": ".address",
+                          "message": "must not be set for method DHCP"
+                        },
+                        {
+                          "rule": "self.method != 'DHCP' || !has(self.prefixLength)",
+                          "fieldPath": ".prefixLength",
+                          "message": "must not be set for method DHCP"
+                        },
+                        {
+                          "rule": "self.method != 'DHCP' || !has(self.gateway)",
+                          "fieldPath": ".gateway",
+                          "message": "must not be set for method DHCP"
+                        },
+                        {
+                          "rule": "!has(self.address) || !isIP(self.address) || ip(self.address).isGlobalUnicast()",
+                          "fieldPath": ".address",
+                          "message": "must be a unicast address that is neither loopback nor link-local"
+                        },
+                        {
+                          "rule": "!has(self.address) || !has(self.gateway) || self.address != self.gateway",
+                          "fieldPath": ".gateway",
+                          "message": "must differ from address"
+                        },
+                        {
+                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                          "fieldPath": ".gateway",
+                          "message": "must lie inside the subnet of address and prefixLength"
+                        }
                       ],
                       "properties": {
                         "method": {
@@ -3361,6 +3894,50 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "description": "IPv6 configuration inside the guest; needs the VM's guest section.",
                       "required": [
                         "method"
+                      ],
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "self.method != 'Static' || has(self.address)",
+                          "fieldPath": ".address",
+                          "reason": "FieldValueRequired",
+                          "message": "is required for method Static"
+                        },
+                        {
+                          "rule": "self.method != 'Static' || has(self.prefixLength)",
+                          "fieldPath": ".prefixLength",
+                          "reason": "FieldValueRequired",
+                          "message": "is required for method Static"
+                        },
+                        {
+                          "rule": "self.method != 'DHCP' || !has(self.address)",
+                          "fieldPath": ".address",
+                          "message": "must not be set for method DHCP"
+                        },
+                        {
+                          "rule": "self.method != 'DHCP' || !has(self.prefixLength)",
+                          "fieldPath": ".prefixLength",
+                          "message": "must not be set for method DHCP"
+                        },
+                        {
+                          "rule": "self.method != 'DHCP' || !has(self.gateway)",
+                          "fieldPath": ".gateway",
+                          "message": "must not be set for method DHCP"
+                        },
+                        {
+                          "rule": "!has(self.address) || !isIP(self.address) || ip(self.address).isGlobalUnicast()",
+                          "fieldPath": ".address",
+                          "message": "must be a unicast address that is neither loopback nor link-local"
+                        },
+                        {
+                          "rule": "!has(self.address) || !has(self.gateway) || self.address != self.gateway",
+                          "fieldPath": ".gateway",
+                          "message": "must differ from address"
+                        },
+                        {
+                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || ip(self.gateway).isLinkLocalUnicast() || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                          "fieldPath": ".gateway",
+                          "message": "must lie inside the subnet of address and prefixLength, or be link-local"
+                        }
                       ],
                       "properties": {
                         "method": {
@@ -3729,6 +4306,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "required": [
                     "virtualMachine"
                   ],
+                  "x-kubernetes-validations": [
+                    {
+                      "rule": "!has(self.virtualMachine.boot) || self.virtualMachine.boot.order.all(b, b.type != 'Disk' || (has(self.disks) && self.disks.exists(d, d.name == b.name)))",
+                      "fieldPath": ".virtualMachine.boot.order",
+                      "message": "must name disks of the deployment"
+                    },
+                    {
+                      "rule": "!has(self.virtualMachine.boot) || self.virtualMachine.boot.order.all(b, b.type != 'NetworkAdapter' || (has(self.networkAdapters) && self.networkAdapters.exists(n, n.name == b.name)))",
+                      "fieldPath": ".virtualMachine.boot.order",
+                      "message": "must name network adapters of the deployment"
+                    }
+                  ],
                   "properties": {
                     "managementPolicy": {
                       "type": "string",
@@ -3755,6 +4344,67 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "virtualMachine": {
                       "type": "object",
                       "description": "Desired state of the virtual machine.",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "has(self.generation) == has(oldSelf.generation) && (!has(self.generation) || self.generation == oldSelf.generation)",
+                          "fieldPath": ".generation",
+                          "message": "is immutable"
+                        },
+                        {
+                          "rule": "has(self.cpu)",
+                          "fieldPath": ".cpu",
+                          "reason": "FieldValueRequired",
+                          "message": "is required"
+                        },
+                        {
+                          "rule": "has(self.memory)",
+                          "fieldPath": ".memory",
+                          "reason": "FieldValueRequired",
+                          "message": "is required"
+                        },
+                        {
+                          "rule": "has(self.boot) || (has(self.powerState) && self.powerState == 'Stopped')",
+                          "fieldPath": ".boot",
+                          "reason": "FieldValueRequired",
+                          "message": "is required unless powerState is Stopped"
+                        },
+                        {
+                          "rule": "!has(self.generation) || self.generation == 2 || !has(self.firmware)",
+                          "fieldPath": ".firmware",
+                          "message": "must not be set for generation 1"
+                        },
+                        {
+                          "rule": "!has(self.generation) || self.generation == 2 || !has(self.security)",
+                          "fieldPath": ".security",
+                          "message": "must not be set for generation 1"
+                        },
+                        {
+                          "rule": "!has(self.guest) || has(self.osFamily)",
+                          "fieldPath": ".osFamily",
+                          "reason": "FieldValueRequired",
+                          "message": "is required with guest"
+                        },
+                        {
+                          "rule": "!has(self.guest) || !has(self.integrationServices) || !has(self.integrationServices.keyValuePairExchange) || self.integrationServices.keyValuePairExchange",
+                          "fieldPath": ".integrationServices.keyValuePairExchange",
+                          "message": "must not be false with guest"
+                        },
+                        {
+                          "rule": "!has(self.guest) || !has(self.guest.hostname) || !has(self.osFamily) || self.osFamily != 'Windows' || size(self.guest.hostname) <= 15",
+                          "fieldPath": ".guest.hostname",
+                          "message": "may have at most 15 characters on Windows"
+                        },
+                        {
+                          "rule": "!has(self.guest) || !has(self.guest.scripts) || !has(self.osFamily) || self.guest.scripts.all(s, (s.interpreter == 'powershell') == (self.osFamily == 'Windows'))",
+                          "fieldPath": ".guest.scripts",
+                          "message": "must use the interpreter powershell on Windows, sh or bash on Linux"
+                        },
+                        {
+                          "rule": "!has(self.boot) || self.boot.order.all(b, b.type != 'DVD' || (has(self.dvdDrives) && self.dvdDrives.exists(d, d.name == b.name)))",
+                          "fieldPath": ".boot.order",
+                          "message": "must name DVD drives that dvdDrives declares"
+                        }
+                      ],
                       "properties": {
                         "managementPolicy": {
                           "type": "string",
@@ -3800,6 +4450,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "key",
                                   "operator"
                                 ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+                                    "fieldPath": ".values",
+                                    "message": "must be set for the operators In and NotIn, and for no other"
+                                  }
+                                ],
                                 "properties": {
                                   "key": {
                                     "type": "string",
@@ -3837,7 +4494,17 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "description": "Name in Hyper-V; unset means metadata.name.",
                           "minLength": 1,
                           "maxLength": 64,
-                          "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?$"
+                          "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?$",
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "!self.contains('..')",
+                              "message": "must not contain '..'"
+                            },
+                            {
+                              "rule": "!self.lowerAscii().matches('^(con|prn|aux|nul|com[0-9]|lpt[0-9])([ .].*)?$')",
+                              "message": "is a name that Windows reserves"
+                            }
+                          ]
                         },
                         "generation": {
                           "type": "integer",
@@ -3872,6 +4539,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "cpu": {
                           "type": "object",
                           "description": "Virtual processors. Required unless adopt is set.",
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "!has(self.reservePercent) || !has(self.limitPercent) || self.reservePercent <= self.limitPercent",
+                              "fieldPath": ".reservePercent",
+                              "message": "must not be above limitPercent"
+                            }
+                          ],
                           "properties": {
                             "count": {
                               "type": "integer",
@@ -3917,12 +4591,30 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "required": [
                             "startup"
                           ],
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "!has(self.dynamic) || !isQuantity(self.dynamic.minimum) || !isQuantity(self.startup) || !quantity(self.dynamic.minimum).isGreaterThan(quantity(self.startup))",
+                              "fieldPath": ".dynamic.minimum",
+                              "message": "must not be above startup"
+                            },
+                            {
+                              "rule": "!has(self.dynamic) || !isQuantity(self.dynamic.maximum) || !isQuantity(self.startup) || !quantity(self.dynamic.maximum).isLessThan(quantity(self.startup))",
+                              "fieldPath": ".dynamic.maximum",
+                              "message": "must not be below startup"
+                            }
+                          ],
                           "properties": {
                             "startup": {
                               "type": "string",
                               "description": "Memory at start, as 4Gi; 32Mi to 12Ti.",
                               "maxLength": 20,
-                              "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                              "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                              "x-kubernetes-validations": [
+                                {
+                                  "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('32Mi')) >= 0 && quantity(self).compareTo(quantity('12Ti')) <= 0)",
+                                  "message": "must be from 32Mi to 12Ti"
+                                }
+                              ]
                             },
                             "dynamic": {
                               "type": "object",
@@ -3936,13 +4628,25 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "type": "string",
                                   "description": "Least memory, as 1Gi; 32Mi to 12Ti.",
                                   "maxLength": 20,
-                                  "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                                  "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                                  "x-kubernetes-validations": [
+                                    {
+                                      "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('32Mi')) >= 0 && quantity(self).compareTo(quantity('12Ti')) <= 0)",
+                                      "message": "must be from 32Mi to 12Ti"
+                                    }
+                                  ]
                                 },
                                 "maximum": {
                                   "type": "string",
                                   "description": "Most memory, as 8Gi; 32Mi to 12Ti.",
                                   "maxLength": 20,
-                                  "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                                  "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                                  "x-kubernetes-validations": [
+                                    {
+                                      "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('32Mi')) >= 0 && quantity(self).compareTo(quantity('12Ti')) <= 0)",
+                                      "message": "must be from 32Mi to 12Ti"
+                                    }
+                                  ]
                                 },
                                 "bufferPercent": {
                                   "type": "integer",
@@ -4073,6 +4777,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "minItems": 1,
                               "maxItems": 16,
                               "x-kubernetes-list-type": "atomic",
+                              "x-kubernetes-validations": [
+                                {
+                                  "rule": "self.all(a, self.exists_one(b, b.type == a.type && b.name == a.name))",
+                                  "message": "must not name a device twice"
+                                }
+                              ],
                               "items": {
                                 "type": "object",
                                 "required": [
@@ -4127,7 +4837,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "description": "Name of an .iso file in the host's imagePaths, with or without .iso; unset means empty.",
                                 "minLength": 1,
                                 "maxLength": 128,
-                                "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+                                "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$",
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "!self.contains('..')",
+                                    "message": "must not contain '..'"
+                                  }
+                                ]
                               }
                             }
                           }
@@ -4396,6 +5112,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "required": [
                                   "name"
                                 ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "has(self.state) || has(self.startup)",
+                                    "message": "must set state, startup or both"
+                                  }
+                                ],
                                 "properties": {
                                   "name": {
                                     "type": "string",
@@ -4436,13 +5158,25 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "required": [
                                   "path"
                                 ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "has(self.content) != has(self.contentSecretRef)",
+                                    "message": "must set exactly one of content and contentSecretRef"
+                                  }
+                                ],
                                 "properties": {
                                   "path": {
                                     "type": "string",
                                     "description": "Absolute path in the guest.",
                                     "minLength": 2,
                                     "maxLength": 1024,
-                                    "pattern": "^(/|[A-Za-z]:\\\\)[^\\x00-\\x1f\\x7f]+$"
+                                    "pattern": "^(/|[A-Za-z]:\\\\)[^\\x00-\\x1f\\x7f]+$",
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "!self.matches('(^|[/\\\\\\\\])[.][.]?([/\\\\\\\\]|$)')",
+                                        "message": "must not have '.' or '..' as a part"
+                                      }
+                                    ]
                                   },
                                   "mode": {
                                     "type": "string",
@@ -4495,6 +5229,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "required": [
                                   "name",
                                   "interpreter"
+                                ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "has(self.inline) != has(self.secretRef)",
+                                    "message": "must set exactly one of inline and secretRef"
+                                  }
                                 ],
                                 "properties": {
                                   "name": {
@@ -4597,6 +5337,59 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "required": [
                               "source"
                             ],
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "has(self.diskType) == has(oldSelf.diskType) && (!has(self.diskType) || self.diskType == oldSelf.diskType)",
+                                "fieldPath": ".diskType",
+                                "message": "is immutable"
+                              },
+                              {
+                                "rule": "has(self.format) == has(oldSelf.format) && (!has(self.format) || self.format == oldSelf.format)",
+                                "fieldPath": ".format",
+                                "message": "is immutable"
+                              },
+                              {
+                                "rule": "has(self.logicalSectorBytes) == has(oldSelf.logicalSectorBytes) && (!has(self.logicalSectorBytes) || self.logicalSectorBytes == oldSelf.logicalSectorBytes)",
+                                "fieldPath": ".logicalSectorBytes",
+                                "message": "is immutable"
+                              },
+                              {
+                                "rule": "has(self.blockSize) == has(oldSelf.blockSize) && (!has(self.blockSize) || self.blockSize == oldSelf.blockSize)",
+                                "fieldPath": ".blockSize",
+                                "message": "is immutable"
+                              },
+                              {
+                                "rule": "self.source.type != 'Blank' || has(self.size)",
+                                "fieldPath": ".size",
+                                "reason": "FieldValueRequired",
+                                "message": "is required for source type Blank"
+                              },
+                              {
+                                "rule": "!has(oldSelf.size) || has(self.size)",
+                                "fieldPath": ".size",
+                                "message": "must not be removed"
+                              },
+                              {
+                                "rule": "!has(self.format) || self.format != 'VHD' || !has(self.size) || !isQuantity(self.size) || !quantity(self.size).isGreaterThan(quantity('2040Gi'))",
+                                "fieldPath": ".size",
+                                "message": "must be at most 2040Gi for format VHD"
+                              },
+                              {
+                                "rule": "!has(self.diskType) || self.source.type != 'Differencing'",
+                                "fieldPath": ".diskType",
+                                "message": "must not be set for source type Differencing"
+                              },
+                              {
+                                "rule": "!has(self.logicalSectorBytes) || (self.source.type == 'Blank' && (!has(self.format) || self.format == 'VHDX'))",
+                                "fieldPath": ".logicalSectorBytes",
+                                "message": "must not be set unless source type is Blank and format VHDX"
+                              },
+                              {
+                                "rule": "!has(self.blockSize) || ((!has(self.format) || self.format == 'VHDX') && (!has(self.diskType) || self.diskType == 'Dynamic'))",
+                                "fieldPath": ".blockSize",
+                                "message": "must not be set unless format is VHDX and diskType Dynamic"
+                              }
+                            ],
                             "properties": {
                               "managementPolicy": {
                                 "type": "string",
@@ -4624,6 +5417,27 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "required": [
                                   "type"
                                 ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "self == oldSelf",
+                                    "message": "is immutable"
+                                  },
+                                  {
+                                    "rule": "has(self.image) == (self.type == 'Image')",
+                                    "fieldPath": ".image",
+                                    "message": "must be set if and only if type is Image"
+                                  },
+                                  {
+                                    "rule": "has(self.disk) == (self.type == 'VirtualDisk')",
+                                    "fieldPath": ".disk",
+                                    "message": "must be set if and only if type is VirtualDisk"
+                                  },
+                                  {
+                                    "rule": "has(self.parent) == (self.type == 'Differencing')",
+                                    "fieldPath": ".parent",
+                                    "message": "must be set if and only if type is Differencing"
+                                  }
+                                ],
                                 "properties": {
                                   "type": {
                                     "type": "string",
@@ -4640,7 +5454,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "description": "For type Image, the name of a file in the host's imagePaths without .vhdx or .vhd.",
                                     "minLength": 1,
                                     "maxLength": 128,
-                                    "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+                                    "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$",
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "!self.contains('..')",
+                                        "message": "must not contain '..'"
+                                      }
+                                    ]
                                   },
                                   "disk": {
                                     "type": "string",
@@ -4656,6 +5476,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                       "type",
                                       "name"
                                     ],
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "self.type != 'VirtualDisk' || self.name.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+                                        "fieldPath": ".name",
+                                        "message": "must be the name of a VirtualDisk"
+                                      }
+                                    ],
                                     "properties": {
                                       "type": {
                                         "type": "string",
@@ -4670,7 +5497,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                         "description": "Name of the image, or of the disk in the same namespace.",
                                         "minLength": 1,
                                         "maxLength": 128,
-                                        "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+                                        "pattern": "^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$",
+                                        "x-kubernetes-validations": [
+                                          {
+                                            "rule": "!self.contains('..')",
+                                            "message": "must not contain '..'"
+                                          }
+                                        ]
                                       }
                                     }
                                   }
@@ -4680,7 +5513,17 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "type": "string",
                                 "description": "Size that the guest sees, as 40Gi; 3Mi to 64Ti, for format VHD 2040Gi at most. Required for source type Blank; unset means the source's size. It can only grow.",
                                 "maxLength": 20,
-                                "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                                "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$",
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "!isQuantity(self) || (quantity(self).compareTo(quantity('3Mi')) >= 0 && quantity(self).compareTo(quantity('64Ti')) <= 0)",
+                                    "message": "must be from 3Mi to 64Ti"
+                                  },
+                                  {
+                                    "rule": "!isQuantity(self) || !isQuantity(oldSelf) || !quantity(self).isLessThan(quantity(oldSelf))",
+                                    "message": "must not shrink"
+                                  }
+                                ]
                               },
                               "diskType": {
                                 "type": "string",
@@ -4711,7 +5554,17 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "type": "string",
                                 "description": "Block size of a dynamic or differencing VHDX, as 32Mi; 1Mi to 256Mi and a power of two. Immutable.",
                                 "maxLength": 20,
-                                "pattern": "^[1-9][0-9]*(Mi|Gi|Ti)$"
+                                "enum": [
+                                  "1Mi",
+                                  "2Mi",
+                                  "4Mi",
+                                  "8Mi",
+                                  "16Mi",
+                                  "32Mi",
+                                  "64Mi",
+                                  "128Mi",
+                                  "256Mi"
+                                ]
                               },
                               "storageClass": {
                                 "type": "string",
@@ -4723,6 +5576,33 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "attachment": {
                                 "type": "object",
                                 "description": "The VM that has the disk. An edit moves it to another VM of the same host; unset means attached to none.",
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "!has(self.controllerNumber) || has(self.controller)",
+                                    "fieldPath": ".controllerNumber",
+                                    "message": "must not be set without controller"
+                                  },
+                                  {
+                                    "rule": "!has(self.controllerLocation) || has(self.controllerNumber)",
+                                    "fieldPath": ".controllerLocation",
+                                    "message": "must not be set without controllerNumber"
+                                  },
+                                  {
+                                    "rule": "!has(self.controller) || self.controller != 'IDE' || !has(self.controllerNumber) || self.controllerNumber <= 1",
+                                    "fieldPath": ".controllerNumber",
+                                    "message": "must be 0 or 1 for controller IDE"
+                                  },
+                                  {
+                                    "rule": "!has(self.controller) || self.controller != 'IDE' || !has(self.controllerLocation) || self.controllerLocation <= 1",
+                                    "fieldPath": ".controllerLocation",
+                                    "message": "must be 0 or 1 for controller IDE"
+                                  },
+                                  {
+                                    "rule": "!has(self.minIOPS) || !has(self.maxIOPS) || self.maxIOPS == 0 || self.minIOPS <= self.maxIOPS",
+                                    "fieldPath": ".minIOPS",
+                                    "message": "must not be above maxIOPS"
+                                  }
+                                ],
                                 "properties": {
                                   "controller": {
                                     "type": "string",
@@ -4792,6 +5672,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "spec": {
                             "type": "object",
                             "description": "Desired state of the adapter.",
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "has(self.legacy) == has(oldSelf.legacy) && (!has(self.legacy) || self.legacy == oldSelf.legacy)",
+                                "fieldPath": ".legacy",
+                                "message": "is immutable"
+                              }
+                            ],
                             "properties": {
                               "managementPolicy": {
                                 "type": "string",
@@ -4840,6 +5727,38 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "required": [
                                   "mode"
                                 ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "has(self.id) == (self.mode == 'Access')",
+                                    "fieldPath": ".id",
+                                    "message": "must be set if and only if mode is Access"
+                                  },
+                                  {
+                                    "rule": "has(self.allowed) == (self.mode == 'Trunk')",
+                                    "fieldPath": ".allowed",
+                                    "message": "must be set if and only if mode is Trunk"
+                                  },
+                                  {
+                                    "rule": "!has(self.nativeId) || self.mode == 'Trunk'",
+                                    "fieldPath": ".nativeId",
+                                    "message": "must not be set unless mode is Trunk"
+                                  },
+                                  {
+                                    "rule": "has(self.primaryId) == (self.mode in ['Isolated', 'Community', 'Promiscuous'])",
+                                    "fieldPath": ".primaryId",
+                                    "message": "must be set if and only if mode is Isolated, Community or Promiscuous"
+                                  },
+                                  {
+                                    "rule": "has(self.secondaryId) == (self.mode in ['Isolated', 'Community'])",
+                                    "fieldPath": ".secondaryId",
+                                    "message": "must be set if and only if mode is Isolated or Community"
+                                  },
+                                  {
+                                    "rule": "has(self.secondaryIds) == (self.mode == 'Promiscuous')",
+                                    "fieldPath": ".secondaryIds",
+                                    "message": "must be set if and only if mode is Promiscuous"
+                                  }
+                                ],
                                 "properties": {
                                   "mode": {
                                     "type": "string",
@@ -4879,7 +5798,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                       "minimum": 1,
                                       "maximum": 4094,
                                       "maxLength": 9,
-                                      "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$"
+                                      "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$",
+                                      "x-kubernetes-validations": [
+                                        {
+                                          "rule": "type(self) == int || !self.matches('^[0-9]{1,4}(-[0-9]{1,4})?$') || (self.split('-').all(n, int(n) <= 4094) && int(self.split('-')[0]) <= int(self.split('-')[self.split('-').size() - 1]))",
+                                          "message": "must be a VLAN or an ascending range of VLANs, each from 1 to 4094"
+                                        }
+                                      ]
                                     }
                                   },
                                   "nativeId": {
@@ -4922,7 +5847,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                       "minimum": 1,
                                       "maximum": 4094,
                                       "maxLength": 9,
-                                      "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$"
+                                      "pattern": "^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?$",
+                                      "x-kubernetes-validations": [
+                                        {
+                                          "rule": "type(self) == int || !self.matches('^[0-9]{1,4}(-[0-9]{1,4})?$') || (self.split('-').all(n, int(n) <= 4094) && int(self.split('-')[0]) <= int(self.split('-')[self.split('-').size() - 1]))",
+                                          "message": "must be a VLAN or an ascending range of VLANs, each from 1 to 4094"
+                                        }
+                                      ]
                                     }
                                   }
                                 }
@@ -4942,6 +5873,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "bandwidth": {
                                 "type": "object",
                                 "description": "Limits of the rate; the minimum follows the switch's reservation mode.",
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "!has(self.minimumWeight) || !has(self.minimumMbps)",
+                                    "fieldPath": ".minimumMbps",
+                                    "message": "must not be set together with minimumWeight"
+                                  },
+                                  {
+                                    "rule": "!has(self.minimumMbps) || !has(self.maximumMbps) || self.maximumMbps == 0 || self.minimumMbps <= self.maximumMbps",
+                                    "fieldPath": ".minimumMbps",
+                                    "message": "must not be above maximumMbps"
+                                  }
+                                ],
                                 "properties": {
                                   "minimumWeight": {
                                     "type": "integer",
@@ -4971,6 +5914,50 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "description": "IPv4 configuration inside the guest; needs the VM's guest section.",
                                 "required": [
                                   "method"
+                                ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "self.method != 'Static' || has(self.address)",
+                                    "fieldPath": ".address",
+                                    "reason": "FieldValueRequired",
+                                    "message": "is required for method Static"
+                                  },
+                                  {
+                                    "rule": "self.method != 'Static' || has(self.prefixLength)",
+                                    "fieldPath": ".prefixLength",
+                                    "reason": "FieldValueRequired",
+                                    "message": "is required for method Static"
+                                  },
+                                  {
+                                    "rule": "self.method != 'DHCP' || !has(self.address)",
+                                    "fieldPath": ".address",
+                                    "message": "must not be set for method DHCP"
+                                  },
+                                  {
+                                    "rule": "self.method != 'DHCP' || !has(self.prefixLength)",
+                                    "fieldPath": ".prefixLength",
+                                    "message": "must not be set for method DHCP"
+                                  },
+                                  {
+                                    "rule": "self.method != 'DHCP' || !has(self.gateway)",
+                                    "fieldPath": ".gateway",
+                                    "message": "must not be set for method DHCP"
+                                  },
+                                  {
+                                    "rule": "!has(self.address) || !isIP(self.address) || ip(self.address).isGlobalUnicast()",
+                                    "fieldPath": ".address",
+                                    "message": "must be a unicast address that is neither loopback nor link-local"
+                                  },
+                                  {
+                                    "rule": "!has(self.address) || !has(self.gateway) || self.address != self.gateway",
+                                    "fieldPath": ".gateway",
+                                    "message": "must differ from address"
+                                  },
+                                  {
+                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                                    "fieldPath": ".gateway",
+                                    "message": "must lie inside the subnet of address and prefixLength"
+                                  }
                                 ],
                                 "properties": {
                                   "method": {
@@ -5030,6 +6017,50 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "description": "IPv6 configuration inside the guest; needs the VM's guest section.",
                                 "required": [
                                   "method"
+                                ],
+                                "x-kubernetes-validations": [
+                                  {
+                                    "rule": "self.method != 'Static' || has(self.address)",
+                                    "fieldPath": ".address",
+                                    "reason": "FieldValueRequired",
+                                    "message": "is required for method Static"
+                                  },
+                                  {
+                                    "rule": "self.method != 'Static' || has(self.prefixLength)",
+                                    "fieldPath": ".prefixLength",
+                                    "reason": "FieldValueRequired",
+                                    "message": "is required for method Static"
+                                  },
+                                  {
+                                    "rule": "self.method != 'DHCP' || !has(self.address)",
+                                    "fieldPath": ".address",
+                                    "message": "must not be set for method DHCP"
+                                  },
+                                  {
+                                    "rule": "self.method != 'DHCP' || !has(self.prefixLength)",
+                                    "fieldPath": ".prefixLength",
+                                    "message": "must not be set for method DHCP"
+                                  },
+                                  {
+                                    "rule": "self.method != 'DHCP' || !has(self.gateway)",
+                                    "fieldPath": ".gateway",
+                                    "message": "must not be set for method DHCP"
+                                  },
+                                  {
+                                    "rule": "!has(self.address) || !isIP(self.address) || ip(self.address).isGlobalUnicast()",
+                                    "fieldPath": ".address",
+                                    "message": "must be a unicast address that is neither loopback nor link-local"
+                                  },
+                                  {
+                                    "rule": "!has(self.address) || !has(self.gateway) || self.address != self.gateway",
+                                    "fieldPath": ".gateway",
+                                    "message": "must differ from address"
+                                  },
+                                  {
+                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || ip(self.gateway).isLinkLocalUnicast() || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                                    "fieldPath": ".gateway",
+                                    "message": "must lie inside the subnet of address and prefixLength, or be link-local"
+                                  }
                                 ],
                                 "properties": {
                                   "method": {

@@ -1313,7 +1313,7 @@ export interface VirtualDiskSpec {
   /**
    * Block size of a dynamic or differencing VHDX, as 32Mi; 1Mi to 256Mi and a power of two. Immutable.
    */
-  blockSize?: string;
+  blockSize?: "1Mi" | "2Mi" | "4Mi" | "8Mi" | "16Mi" | "32Mi" | "64Mi" | "128Mi" | "256Mi";
   /**
    * Storage class of the host; unset means its default. An edit moves the file.
    */
@@ -2390,7 +2390,7 @@ export interface ManagedDeploymentSpec {
       /**
        * Block size of a dynamic or differencing VHDX, as 32Mi; 1Mi to 256Mi and a power of two. Immutable.
        */
-      blockSize?: string;
+      blockSize?: "1Mi" | "2Mi" | "4Mi" | "8Mi" | "16Mi" | "32Mi" | "64Mi" | "128Mi" | "256Mi";
       /**
        * Storage class of the host; unset means its default. An edit moves the file.
        */
