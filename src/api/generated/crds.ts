@@ -3831,7 +3831,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "message": "must differ from address"
                         },
                         {
-                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 32 || cidr(self.address + '/1 /2 /3 /4 /5 /6 /7 /8 /9 /10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32'.substring(3 * (self.prefixLength - 1), 3 * self.prefixLength).trim()).containsIP(self.gateway)",
                           "fieldPath": ".gateway",
                           "message": "must lie inside the subnet of address and prefixLength"
                         }
@@ -3848,8 +3848,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "address": {
                           "type": "string",
                           "description": "Address, as 192.0.2.10.",
-                          "format": "ipv4",
-                          "maxLength": 15
+                          "maxLength": 15,
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "isIP(self) && ip(self).family() == 4",
+                              "message": "must be an IPv4 address"
+                            }
+                          ]
                         },
                         "prefixLength": {
                           "type": "integer",
@@ -3861,8 +3866,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "gateway": {
                           "type": "string",
                           "description": "Default gateway inside the subnet.",
-                          "format": "ipv4",
-                          "maxLength": 15
+                          "maxLength": 15,
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "isIP(self) && ip(self).family() == 4",
+                              "message": "must be an IPv4 address"
+                            }
+                          ]
                         },
                         "dnsServers": {
                           "type": "array",
@@ -3871,8 +3881,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "x-kubernetes-list-type": "atomic",
                           "items": {
                             "type": "string",
-                            "format": "ipv4",
-                            "maxLength": 15
+                            "maxLength": 15,
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "isIP(self) && ip(self).family() == 4",
+                                "message": "must be an IPv4 address"
+                              }
+                            ]
                           }
                         },
                         "searchDomains": {
@@ -3934,7 +3949,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "message": "must differ from address"
                         },
                         {
-                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || ip(self.gateway).isLinkLocalUnicast() || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 128 || ip(self.gateway).isLinkLocalUnicast() || cidr(self.address + '/1  /2  /3  /4  /5  /6  /7  /8  /9  /10 /11 /12 /13 /14 /15 /16 /17 /18 /19 /20 /21 /22 /23 /24 /25 /26 /27 /28 /29 /30 /31 /32 /33 /34 /35 /36 /37 /38 /39 /40 /41 /42 /43 /44 /45 /46 /47 /48 /49 /50 /51 /52 /53 /54 /55 /56 /57 /58 /59 /60 /61 /62 /63 /64 /65 /66 /67 /68 /69 /70 /71 /72 /73 /74 /75 /76 /77 /78 /79 /80 /81 /82 /83 /84 /85 /86 /87 /88 /89 /90 /91 /92 /93 /94 /95 /96 /97 /98 /99 /100/101/102/103/104/105/106/107/108/109/110/111/112/113/114/115/116/117/118/119/120/121/122/123/124/125/126/127/128'.substring(4 * (self.prefixLength - 1), 4 * self.prefixLength).trim()).containsIP(self.gateway)",
                           "fieldPath": ".gateway",
                           "message": "must lie inside the subnet of address and prefixLength, or be link-local"
                         }
@@ -3951,8 +3966,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "address": {
                           "type": "string",
                           "description": "Address, as 2001:db8::10.",
-                          "format": "ipv6",
-                          "maxLength": 39
+                          "maxLength": 39,
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "isIP(self) && ip(self).family() == 6",
+                              "message": "must be an IPv6 address"
+                            }
+                          ]
                         },
                         "prefixLength": {
                           "type": "integer",
@@ -3964,8 +3984,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "gateway": {
                           "type": "string",
                           "description": "Default gateway inside the subnet.",
-                          "format": "ipv6",
-                          "maxLength": 39
+                          "maxLength": 39,
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "isIP(self) && ip(self).family() == 6",
+                              "message": "must be an IPv6 address"
+                            }
+                          ]
                         },
                         "dnsServers": {
                           "type": "array",
@@ -3974,8 +3999,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "x-kubernetes-list-type": "atomic",
                           "items": {
                             "type": "string",
-                            "format": "ipv6",
-                            "maxLength": 39
+                            "maxLength": 39,
+                            "x-kubernetes-validations": [
+                              {
+                                "rule": "isIP(self) && ip(self).family() == 6",
+                                "message": "must be an IPv6 address"
+                              }
+                            ]
                           }
                         },
                         "searchDomains": {
@@ -5954,7 +5984,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "message": "must differ from address"
                                   },
                                   {
-                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 32 || cidr(self.address + '/1 /2 /3 /4 /5 /6 /7 /8 /9 /10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32'.substring(3 * (self.prefixLength - 1), 3 * self.prefixLength).trim()).containsIP(self.gateway)",
                                     "fieldPath": ".gateway",
                                     "message": "must lie inside the subnet of address and prefixLength"
                                   }
@@ -5971,8 +6001,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "address": {
                                     "type": "string",
                                     "description": "Address, as 192.0.2.10.",
-                                    "format": "ipv4",
-                                    "maxLength": 15
+                                    "maxLength": 15,
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "isIP(self) && ip(self).family() == 4",
+                                        "message": "must be an IPv4 address"
+                                      }
+                                    ]
                                   },
                                   "prefixLength": {
                                     "type": "integer",
@@ -5984,8 +6019,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "gateway": {
                                     "type": "string",
                                     "description": "Default gateway inside the subnet.",
-                                    "format": "ipv4",
-                                    "maxLength": 15
+                                    "maxLength": 15,
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "isIP(self) && ip(self).family() == 4",
+                                        "message": "must be an IPv4 address"
+                                      }
+                                    ]
                                   },
                                   "dnsServers": {
                                     "type": "array",
@@ -5994,8 +6034,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "x-kubernetes-list-type": "atomic",
                                     "items": {
                                       "type": "string",
-                                      "format": "ipv4",
-                                      "maxLength": 15
+                                      "maxLength": 15,
+                                      "x-kubernetes-validations": [
+                                        {
+                                          "rule": "isIP(self) && ip(self).family() == 4",
+                                          "message": "must be an IPv4 address"
+                                        }
+                                      ]
                                     }
                                   },
                                   "searchDomains": {
@@ -6057,7 +6102,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "message": "must differ from address"
                                   },
                                   {
-                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.gateway) || ip(self.gateway).isLinkLocalUnicast() || !isCIDR(self.address + '/' + string(self.prefixLength)) || cidr(self.address + '/' + string(self.prefixLength)).containsIP(self.gateway)",
+                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 128 || ip(self.gateway).isLinkLocalUnicast() || cidr(self.address + '/1  /2  /3  /4  /5  /6  /7  /8  /9  /10 /11 /12 /13 /14 /15 /16 /17 /18 /19 /20 /21 /22 /23 /24 /25 /26 /27 /28 /29 /30 /31 /32 /33 /34 /35 /36 /37 /38 /39 /40 /41 /42 /43 /44 /45 /46 /47 /48 /49 /50 /51 /52 /53 /54 /55 /56 /57 /58 /59 /60 /61 /62 /63 /64 /65 /66 /67 /68 /69 /70 /71 /72 /73 /74 /75 /76 /77 /78 /79 /80 /81 /82 /83 /84 /85 /86 /87 /88 /89 /90 /91 /92 /93 /94 /95 /96 /97 /98 /99 /100/101/102/103/104/105/106/107/108/109/110/111/112/113/114/115/116/117/118/119/120/121/122/123/124/125/126/127/128'.substring(4 * (self.prefixLength - 1), 4 * self.prefixLength).trim()).containsIP(self.gateway)",
                                     "fieldPath": ".gateway",
                                     "message": "must lie inside the subnet of address and prefixLength, or be link-local"
                                   }
@@ -6074,8 +6119,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "address": {
                                     "type": "string",
                                     "description": "Address, as 2001:db8::10.",
-                                    "format": "ipv6",
-                                    "maxLength": 39
+                                    "maxLength": 39,
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "isIP(self) && ip(self).family() == 6",
+                                        "message": "must be an IPv6 address"
+                                      }
+                                    ]
                                   },
                                   "prefixLength": {
                                     "type": "integer",
@@ -6087,8 +6137,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "gateway": {
                                     "type": "string",
                                     "description": "Default gateway inside the subnet.",
-                                    "format": "ipv6",
-                                    "maxLength": 39
+                                    "maxLength": 39,
+                                    "x-kubernetes-validations": [
+                                      {
+                                        "rule": "isIP(self) && ip(self).family() == 6",
+                                        "message": "must be an IPv6 address"
+                                      }
+                                    ]
                                   },
                                   "dnsServers": {
                                     "type": "array",
@@ -6097,8 +6152,13 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "x-kubernetes-list-type": "atomic",
                                     "items": {
                                       "type": "string",
-                                      "format": "ipv6",
-                                      "maxLength": 39
+                                      "maxLength": 39,
+                                      "x-kubernetes-validations": [
+                                        {
+                                          "rule": "isIP(self) && ip(self).family() == 6",
+                                          "message": "must be an IPv6 address"
+                                        }
+                                      ]
                                     }
                                   },
                                   "searchDomains": {
