@@ -2302,6 +2302,10 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "type": "boolean",
                           "description": "A checkpoint at each start."
                         },
+                        "tpm": {
+                          "type": "boolean",
+                          "description": "Virtual TPM."
+                        },
                         "managementPolicy": {
                           "type": "string",
                           "description": "Manage, or Observe until an adoption is approved.",
@@ -2563,6 +2567,40 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         }
                       }
                     },
+                    "dvdDrives": {
+                      "type": "array",
+                      "description": "Places of the declared DVD drives.",
+                      "maxItems": 16,
+                      "x-kubernetes-list-type": "map",
+                      "x-kubernetes-list-map-keys": [
+                        "name"
+                      ],
+                      "items": {
+                        "type": "object",
+                        "required": [
+                          "name",
+                          "controllerNumber",
+                          "controllerLocation"
+                        ],
+                        "properties": {
+                          "name": {
+                            "type": "string",
+                            "description": "Name of the drive in spec.dvdDrives.",
+                            "maxLength": 63
+                          },
+                          "controllerNumber": {
+                            "type": "integer",
+                            "description": "Number of the controller.",
+                            "format": "int32"
+                          },
+                          "controllerLocation": {
+                            "type": "integer",
+                            "description": "Place on the controller.",
+                            "format": "int32"
+                          }
+                        }
+                      }
+                    },
                     "undeclaredDevices": {
                       "type": "array",
                       "description": "Devices of the VM that no object declares; they are never removed.",
@@ -2592,6 +2630,11 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           }
                         }
                       }
+                    },
+                    "deletionBatch": {
+                      "type": "string",
+                      "description": "Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.",
+                      "maxLength": 64
                     },
                     "lastJob": {
                       "type": "object",
@@ -3338,6 +3381,11 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           }
                         }
                       }
+                    },
+                    "deletionBatch": {
+                      "type": "string",
+                      "description": "Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.",
+                      "maxLength": 64
                     },
                     "lastJob": {
                       "type": "object",
@@ -4204,6 +4252,11 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           }
                         }
                       }
+                    },
+                    "deletionBatch": {
+                      "type": "string",
+                      "description": "Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.",
+                      "maxLength": 64
                     },
                     "lastJob": {
                       "type": "object",

@@ -1043,6 +1043,10 @@ export interface VirtualMachineStatus {
      */
     automaticCheckpoints?: boolean;
     /**
+     * Virtual TPM.
+     */
+    tpm?: boolean;
+    /**
      * Manage, or Observe until an adoption is approved.
      */
     managementPolicy?: string;
@@ -1200,6 +1204,23 @@ export interface VirtualMachineStatus {
     }[];
   };
   /**
+   * Places of the declared DVD drives.
+   */
+  dvdDrives?: {
+    /**
+     * Name of the drive in spec.dvdDrives.
+     */
+    name: string;
+    /**
+     * Number of the controller.
+     */
+    controllerNumber: number;
+    /**
+     * Place on the controller.
+     */
+    controllerLocation: number;
+  }[];
+  /**
    * Devices of the VM that no object declares; they are never removed.
    */
   undeclaredDevices?: {
@@ -1216,6 +1237,10 @@ export interface VirtualMachineStatus {
      */
     name?: string;
   }[];
+  /**
+   * Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.
+   */
+  deletionBatch?: string;
   /**
    * The latest job for this object that ended.
    */
@@ -1510,6 +1535,10 @@ export interface VirtualDiskStatus {
      */
     reason?: string;
   }[];
+  /**
+   * Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.
+   */
+  deletionBatch?: string;
   /**
    * The latest job for this object that ended.
    */
@@ -1824,6 +1853,10 @@ export interface NetworkAdapterStatus {
      */
     reason?: string;
   }[];
+  /**
+   * Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.
+   */
+  deletionBatch?: string;
   /**
    * The latest job for this object that ended.
    */
