@@ -1,0 +1,187 @@
+import { keyOf, keyText } from "../api/resource.ts";
+import type { Key, Resource } from "../api/resource.ts";
+import { ConflictError } from "../engine/ports.ts";
+import type { Clock, Draft, Objects, Random, Store } from "../engine/ports.ts";
+import { frozenCopy } from "./equal.ts";
+import { bornOfDraft, deletionAsked, isFinished, keyOfDraft, metadataWritten, revised, statusWritten } from "./rows.ts";
+import type { Row } from "./rows.ts";
+import { messageOf } from "./validation.ts";
+import type { Validation } from "./validation.ts";
+
+/** Rows to write by key text; undefined removes. */
+export type Changes = ReadonlyMap<string, Row | undefined>;
+
+export interface TableOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly validation?: Validation;
+  /** Makes the changes durable, all or nothing, before anybody sees them. */
+  readonly persist?: (changes: Changes, revision: number) => Promise<void>;
+}
+
+/** How often something was written since the store was opened. */
+export interface Counters {
+  /** Objects written or removed. */
+  objects: number;
+  /** Atomic batches that held them. */
+  batches: number;
+}
+
+/** Objects in memory with the semantics of the Kubernetes API; every store of this process builds on it. */
+export class ObjectTable implements Store {
+  readonly cache: Objects;
+  readonly counters: Counters = { objects: 0, batches: 0 };
+  readonly #options: TableOptions;
+  readonly #rows = new Map<string, Row>();
+  readonly #byKind = new Map<string, Map<string, Row>>();
+  readonly #lists = new Map<string, readonly Resource[]>();
+  readonly #watchers = new Set<(key: Key) => void>();
+  #revision = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: TableOptions) {
+    this.#options = options;
+    this.cache = { get: (key) => this.row(keyText(key))?.object, list: (kind) => this.#list(kind) };
+  }
+
+  /** Fills the table from what was persisted, without counting or waking. */
+  load(rows: Iterable<Row>, revision: number): void {
+    for (const row of rows) this.#set(keyText(keyOf(row.object)), row);
+    this.#revision = revision;
+  }
+
+  row(key: string): Row | undefined {
+    return this.#rows.get(key);
+  }
+
+  rows(): IterableIterator<[string, Row]> {
+    return this.#rows.entries();
+  }
+
+  get(key: Key): Promise<Resource | undefined> {
+    return Promise.resolve(this.cache.get(key));
+  }
+
+  putMetadata(next: Resource): Promise<Resource> {
+    return this.#put(next, (row) => metadataWritten(row, next.metadata));
+  }
+
+  putStatus(next: Resource): Promise<Resource> {
+    return this.#put(next, (row) => statusWritten(row, next.status));
+  }
+
+  create(draft: Draft): Promise<Resource> {
+    return this.exclusive(async () => {
+      const key = keyText(keyOfDraft(draft));
+      if (this.#rows.has(key)) throw new ConflictError(`${key} exists already`);
+      const { random, clock } = this.#options;
+      const row = this.#admitted(bornOfDraft(draft, { uid: random.uuid(), now: clock.now() }));
+      await this.commit(new Map([[key, row]]));
+      return this.#present(key);
+    });
+  }
+
+  delete(key: Key, uid: string): Promise<void> {
+    return this.exclusive(async () => {
+      const text = keyText(key);
+      const row = this.#rows.get(text);
+      if (row?.object.metadata.uid !== uid) return;
+      await this.commitRow(text, row, deletionAsked(row, this.#options.clock.now()));
+    });
+  }
+
+  watch(wake: (key: Key) => void, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    const watcher = (key: Key): void => wake(key);
+    this.#watchers.add(watcher);
+    signal.addEventListener("abort", () => this.#watchers.delete(watcher), { once: true });
+    for (const row of [...this.#rows.values()]) wake(keyOf(row.object));
+    return Promise.resolve();
+  }
+
+  /** Runs `work` when all earlier writes are done, and before any later one. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Writes one row if it differs; removes it if its deletion is finished. Only inside `exclusive`. */
+  async commitRow(key: string, before: Row, after: Row): Promise<void> {
+    if (after === before) return;
+    await this.commit(new Map([[key, isFinished(after) ? undefined : after]]));
+  }
+
+  /** Makes all changes durable, then visible, then wakes the watchers. Only inside `exclusive`. */
+  async commit(changes: Changes): Promise<void> {
+    if (changes.size === 0) return;
+    const revision = this.#revision + 1;
+    const stored = new Map<string, Row | undefined>();
+    for (const [key, row] of changes) stored.set(key, row && frozenCopy(revised(row, String(revision))));
+    await this.#options.persist?.(stored, revision);
+    this.#revision = revision;
+    const keys = [...stored].map(([key, row]) => this.#apply(key, row));
+    this.counters.batches += 1;
+    this.counters.objects += stored.size;
+    for (const key of keys) for (const wake of [...this.#watchers]) wake(key);
+  }
+
+  #put(next: Resource, change: (row: Row) => Row): Promise<Resource> {
+    return this.exclusive(async () => {
+      const key = keyText(keyOf(next));
+      const row = this.#rows.get(key);
+      if (!row) throw new ConflictError(`${key} is gone`);
+      if (
+        row.object.metadata.resourceVersion !== next.metadata.resourceVersion ||
+        row.object.metadata.uid !== next.metadata.uid
+      )
+        throw new ConflictError(`${key} was changed by somebody else since it was read`);
+      const after = change(row);
+      await this.commitRow(key, row, after);
+      return this.#rows.get(key)?.object ?? after.object;
+    });
+  }
+
+  #present(key: string): Resource {
+    const row = this.#rows.get(key);
+    if (!row) throw new Error(`${key} is not there after it was written`);
+    return row.object;
+  }
+
+  #admitted(row: Row): Row {
+    const verdict = this.#options.validation?.validate(row.object);
+    if (!verdict) return row;
+    if (!verdict.ok) throw new Error(`${keyText(keyOf(row.object))} is not valid: ${messageOf(verdict.errors)}`);
+    return { ...row, object: { ...row.object, spec: verdict.object.spec } };
+  }
+
+  #apply(key: string, row: Row | undefined): Key {
+    const object = (row ?? this.#rows.get(key))?.object;
+    this.#set(key, row);
+    if (!object) throw new Error(`${key} was removed, but was not there`);
+    return keyOf(object);
+  }
+
+  #set(key: string, row: Row | undefined): void {
+    const kind = key.slice(0, key.indexOf("/"));
+    const ofKind = this.#byKind.get(kind) ?? new Map<string, Row>();
+    this.#byKind.set(kind, ofKind);
+    this.#lists.delete(kind);
+    if (row) {
+      this.#rows.set(key, row);
+      ofKind.set(key, row);
+    } else {
+      this.#rows.delete(key);
+      ofKind.delete(key);
+    }
+  }
+
+  #list(kind: string): readonly Resource[] {
+    const known = this.#lists.get(kind);
+    if (known) return known;
+    const rows = [...(this.#byKind.get(kind) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+    const list = rows.map(([, row]) => row.object);
+    this.#lists.set(kind, list);
+    return list;
+  }
+}
