@@ -1,0 +1,157 @@
+import { Command } from "commander";
+import { annotations as names } from "../../api/annotations.ts";
+import type { Key, Resource } from "../../api/resource.ts";
+import { ControlError } from "../../server/control.ts";
+import { withControl, type Tools } from "../context.ts";
+import { existing, keysTyped, keyShort } from "../names.ts";
+
+interface Verb {
+  readonly name: string;
+  readonly description: string;
+  readonly example: string;
+  /** What to set on the object, and the words for having done so. Throws a ControlError when it makes no sense on it. */
+  readonly change: (
+    object: Resource,
+    now: Date,
+    value: string | undefined,
+  ) => { readonly set: Readonly<Record<string, string | null>>; readonly done: string };
+  /** An option that gives the value; without it the object's status does. */
+  readonly option?: readonly [flags: string, description: string];
+}
+
+interface Pending {
+  readonly planHash?: string;
+  readonly pendingChanges?: readonly { readonly path: string; readonly effect: string }[];
+  readonly deletionBatch?: string;
+  readonly conditions?: readonly { readonly type: string; readonly reason: string; readonly message: string }[];
+}
+
+const statusOf = (object: Resource): Pending => (object.status ?? {}) as Pending;
+
+const onlyVm = (object: Resource, verb: string): void => {
+  if (object.kind !== "VirtualMachine")
+    throw new ControlError(
+      "Invalid",
+      `${verb} is for virtual machines; ${object.kind} "${object.metadata.name}" is none`,
+      "disks and adapters are approved with the machine that they are attached to",
+    );
+};
+
+const stalledMessage = (object: Resource): string | undefined =>
+  statusOf(object).conditions?.find((condition) => condition.type === "Stalled")?.message;
+
+const approve: Verb = {
+  name: "approve",
+  description: "Approve the changes that a virtual machine's plan lists (restarts and other disruptive ones)",
+  example: "aetherv approve vm/web",
+  option: ["--hash <planHash>", "approve only if the plan still is this one"],
+  change: (object, _now, hash) => {
+    onlyVm(object, "approve");
+    const { planHash, pendingChanges = [] } = statusOf(object);
+    if (planHash === undefined)
+      throw new ControlError("Conflict", `nothing of ${object.metadata.name} awaits approval`);
+    if (hash !== undefined && hash !== planHash)
+      throw new ControlError(
+        "Conflict",
+        `the plan is ${planHash} by now, not ${hash}`,
+        "look at it again before approving",
+      );
+    const paths = pendingChanges.map((change) => change.path).join(", ");
+    return { set: { [names.approve]: planHash }, done: `approved plan ${planHash}${paths ? ` (${paths})` : ""}` };
+  },
+};
+
+const restart: Verb = {
+  name: "restart",
+  description: "Restart a virtual machine once; approves the changes that wait for a restart",
+  example: "aetherv restart vm/web",
+  change: (object, now) => {
+    onlyVm(object, "restart");
+    return { set: { [names.restartedAt]: now.toISOString() }, done: "restart requested" };
+  },
+};
+
+const pause: Verb = {
+  name: "pause",
+  description: "Hold back every job for an object until it is resumed",
+  example: "aetherv pause vm/web",
+  change: () => ({ set: { [names.paused]: "true" }, done: "paused" }),
+};
+
+const resume: Verb = {
+  name: "resume",
+  description: "Let jobs for a paused object go on",
+  example: "aetherv resume vm/web",
+  change: () => ({ set: { [names.paused]: null }, done: "resumed" }),
+};
+
+const orphan: Verb = {
+  name: "orphan",
+  description: "When the object is deleted, give its things on the host up instead of deleting them",
+  example: "aetherv orphan vm/web",
+  change: () => ({ set: { [names.forceOrphan]: "true" }, done: "will be given up, not deleted, on deletion" }),
+};
+
+const reclaim: Verb = {
+  name: "reclaim",
+  description: "Take back a machine or disk whose stamp carries a uid that was lost (restored store, lost data folder)",
+  example: "aetherv reclaim vm/web",
+  option: ["--uid <uid>", "the old uid; taken from the object's condition if not given"],
+  change: (object, _now, uid) => {
+    const found =
+      uid ?? /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/.exec(stalledMessage(object) ?? "")?.[0];
+    if (found === undefined)
+      throw new ControlError(
+        "Conflict",
+        `${object.metadata.name} reports no lost uid to take back`,
+        "give it with --uid",
+      );
+    return { set: { [names.reclaim]: found }, done: `takes back what ${found} owned` };
+  },
+};
+
+const confirmDelete: Verb = {
+  name: "confirm-delete",
+  description: "Let a deletion go on that the mass-delete guard holds",
+  example: "aetherv confirm-delete vm/web vm/db",
+  option: ["--batch <batch>", "the batch; taken from the object's status if not given"],
+  change: (object, _now, batch) => {
+    const found =
+      batch ?? statusOf(object).deletionBatch ?? /\bbatch ([0-9a-f]{8})\b/.exec(stalledMessage(object) ?? "")?.[1];
+    if (found === undefined)
+      throw new ControlError("Conflict", `the mass-delete guard does not hold ${object.metadata.name}`);
+    return { set: { [names.confirmDelete]: found }, done: `deletion of batch ${found} confirmed` };
+  },
+};
+
+const verbs: readonly Verb[] = [approve, restart, pause, resume, orphan, reclaim, confirmDelete];
+
+/** approve, restart, pause, resume, orphan, reclaim and confirm-delete: each sets one annotation. */
+export const annotateCommands = (tools: Tools): readonly Command[] => verbs.map((verb) => verbCommand(tools, verb));
+
+const verbCommand = (tools: Tools, verb: Verb): Command => {
+  const command = new Command(verb.name)
+    .description(verb.description)
+    .argument("<what...>", "KIND/NAME, or KIND and names")
+    .addHelpText("after", `\nExample:\n  ${verb.example}`)
+    .action((words: string[], options: Readonly<Record<string, string>>) =>
+      withControl(tools.context.connectRunning(tools.data()), async (control) => {
+        for (const key of keysTyped(words, tools.namespace()))
+          await carryOut(tools, verb, { key, control, value: Object.values(options)[0] });
+      }),
+    );
+  if (verb.option) command.option(...verb.option);
+  return command;
+};
+
+interface Target {
+  readonly key: Key;
+  readonly control: Parameters<typeof existing>[0];
+  readonly value: string | undefined;
+}
+
+const carryOut = async (tools: Tools, verb: Verb, { key, control, value }: Target): Promise<void> => {
+  const { set, done } = verb.change(await existing(control, key), tools.context.now(), value);
+  await control.annotate(key, set);
+  tools.context.terminal.out(`${keyShort(key)} ${done}\n`);
+};

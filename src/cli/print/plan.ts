@@ -1,0 +1,93 @@
+import type { Effect } from "../../engine/ports.ts";
+import type { PlanAction, PlanReport, PlannedChange, PlannedObject } from "../../server/control.ts";
+import { duration } from "./age.ts";
+import type { Colours } from "./colour.ts";
+import { columnWidths, line } from "./table.ts";
+
+const effectWords: Readonly<Record<Effect, string>> = {
+  Hot: "",
+  Disruptive: "disruptive, needs approval",
+  Restart: "restart, needs approval",
+  Recreate: "only by making it anew: not done",
+  Forbidden: "impossible",
+};
+
+const signs: Readonly<Record<PlanAction, string>> = { create: "+", update: "~", delete: "-" };
+
+/** The whole plan as people know it from `terraform plan`. */
+export const planText = (report: PlanReport, colours: Colours): string => {
+  const objects = report.objects.map((object) => `${objectText(object, colours)}\n`);
+  return [...objects, summaryText(report, colours), viewText(report, colours)].filter(Boolean).join("");
+};
+
+const paint = (action: PlanAction, colours: Colours): ((text: string) => string) =>
+  ({ create: colours.green, update: colours.yellow, delete: colours.red })[action];
+
+const objectText = (object: PlannedObject, colours: Colours): string => {
+  const { key, action, host, place, note, blocked, planHash } = object;
+  const title = `${key.kind} ${key.namespace === "" ? "" : `${key.namespace}/`}${key.name}`;
+  const where = [host === undefined ? "" : `on ${host}`, place ? placeText(place) : ""].filter(Boolean).join(", ");
+  const head = `${signs[action]} ${action} ${title}`;
+  const lines = [paint(action, colours)(head) + (where ? colours.dim(`  (${where})`) : "")];
+  lines.push(...changeLines(object, colours));
+  if (note !== undefined) lines.push(`    ${note}`);
+  if (blocked) lines.push(`    ${colours.red("!")} ${blocked.reason}: ${blocked.message}`);
+  if (planHash !== undefined)
+    lines.push(colours.dim(`    approve with: aetherv approve ${key.kind}/${key.name} (plan ${planHash})`));
+  return `${lines.join("\n")}\n`;
+};
+
+const placeText = (place: { file: string; line?: number }): string =>
+  place.line === undefined ? place.file : `${place.file}:${place.line}`;
+
+const changeLines = (object: PlannedObject, colours: Colours): readonly string[] => {
+  const rows = object.changes.map((change) => changeRow(object.action, change, colours));
+  const widths = columnWidths(rows);
+  return rows.map((row) => `    ${line(row, widths)}`);
+};
+
+const changeRow = (action: PlanAction, change: PlannedChange, colours: Colours): readonly string[] => {
+  const sign = change.from === undefined ? "+" : change.to === undefined ? "-" : "~";
+  const kind: PlanAction = sign === "+" ? "create" : sign === "-" ? "delete" : "update";
+  const why = change.reason === undefined ? "" : `: ${change.reason}`;
+  const words = action === "create" && change.effect === "Hot" ? "" : effectWords[change.effect];
+  const effect = words || why ? colours.magenta(`# ${words}${why}`.replace("# : ", "# ")) : "";
+  return [`${paint(kind, colours)(sign)} ${change.path}`, valuesText(change), effect];
+};
+
+const valuesText = ({ from, to }: PlannedChange): string => {
+  if (from === undefined) return value(to);
+  return `${value(from)} -> ${to === undefined ? "(not set)" : value(to)}`;
+};
+
+const value = (of: unknown): string => {
+  if (of === undefined) return "";
+  const text = JSON.stringify(of);
+  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+};
+
+const summaryText = ({ summary, objects, problems }: PlanReport, colours: Colours): string => {
+  const approvals = objects.flatMap((object) => object.changes).filter((change) => needsApproval(change.effect)).length;
+  const impossible = objects.flatMap((object) => object.changes).filter((change) => isRefused(change.effect)).length;
+  if (objects.length === 0)
+    return problems.length > 0 ? "" : `${colours.bold("No changes.")} The hosts are as declared.\n`;
+  const parts = [`${summary.create} to create`, `${summary.update} to update`, `${summary.delete} to delete`];
+  const extra = [
+    approvals > 0 ? `${approvals} change${approvals === 1 ? "" : "s"} need${approvals === 1 ? "s" : ""} approval` : "",
+    impossible > 0 ? `${impossible} cannot be made` : "",
+  ].filter(Boolean);
+  return `${colours.bold("Plan:")} ${parts.join(", ")}.${extra.length > 0 ? ` ${extra.join(", ")}.` : ""}\n`;
+};
+
+export const needsApproval = (effect: Effect): boolean => effect === "Disruptive" || effect === "Restart";
+const isRefused = (effect: Effect): boolean => effect === "Recreate" || effect === "Forbidden";
+
+const viewText = ({ hosts }: PlanReport, colours: Colours): string => {
+  if (hosts.length === 0) return "";
+  const views = hosts.map(({ name, ageSeconds, complete, fault }) => {
+    if (ageSeconds === undefined) return `${name}: not seen${fault === undefined ? "" : ` (${fault})`}`;
+    const doubt = complete ? "" : ", incomplete";
+    return `${name} ${duration(ageSeconds * 1000)} ago${doubt}${fault === undefined ? "" : ` (${fault})`}`;
+  });
+  return colours.dim(`Hosts as seen: ${views.join("; ")}.\n`);
+};

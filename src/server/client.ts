@@ -1,0 +1,171 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { createInterface } from "node:readline";
+import type { Key } from "../api/resource.ts";
+import type { JobRecord, Resource } from "../engine/ports.ts";
+import type { LogLine } from "../protocol/generated/types.ts";
+import { ControlError, type ControlErrorCode, type ControlPlane } from "./control.ts";
+import type * as Api from "./control.ts";
+
+/** The control plane behind a Unix socket. */
+export class SocketClient implements ControlPlane {
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  status = (): Promise<Api.ControlStatus> => this.#json("GET", "/v1/status");
+  hosts = (): Promise<readonly Api.HostReport[]> => this.#json("GET", "/v1/hosts");
+  problems = (): Promise<Api.FilesReport> => this.#json("GET", "/v1/problems");
+  trash = (): Promise<readonly Api.TrashEntry[]> => this.#json("GET", "/v1/trash");
+  backup = (): Promise<Api.Backup> => this.#json("GET", "/v1/backup");
+  plan = (request: Api.PlanRequest): Promise<Api.PlanReport> => this.#json("POST", "/v1/plan", request);
+  restore = (request: Api.RestoreRequest): Promise<Api.RestoreReport> => this.#json("POST", "/v1/restore", request);
+
+  list(kind: string, namespace?: string): Promise<readonly Resource[]> {
+    return this.#json("GET", `/v1/objects/${kind}${query({ namespace })}`);
+  }
+
+  get(key: Key): Promise<Resource | undefined> {
+    return absentAsUndefined(this.#json<Resource>("GET", objectPath(key)));
+  }
+
+  inventory(host: string): Promise<Api.HostInventory | undefined> {
+    return absentAsUndefined(this.#json<Api.HostInventory>("GET", `/v1/hosts/${encodeURIComponent(host)}/inventory`));
+  }
+
+  annotate(key: Key, annotations: Readonly<Record<string, string | null>>): Promise<Resource> {
+    return this.#json("PATCH", `${objectPath(key)}/annotations`, annotations);
+  }
+
+  watch(kinds: readonly string[], signal: AbortSignal): AsyncIterable<Api.ObjectChange> {
+    return this.#events(`/v1/watch${query({ kinds: kinds.join(",") })}`, signal);
+  }
+
+  jobs(filter: Api.JobFilter): Promise<readonly JobRecord[]> {
+    const { key, host, failed, limit } = filter;
+    return this.#json("GET", `/v1/jobs${query({ ...key, host, failed, limit })}`);
+  }
+
+  job(id: string): Promise<JobRecord | undefined> {
+    return absentAsUndefined(this.#json<JobRecord>("GET", `/v1/jobs/${encodeURIComponent(id)}`));
+  }
+
+  jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine> {
+    return this.#events(`/v1/jobs/${encodeURIComponent(id)}/log${query({ follow: options.follow })}`, signal);
+  }
+
+  events({ key, limit }: Api.EventFilter): Promise<readonly Api.EventReport[]> {
+    return this.#json("GET", `/v1/events${query({ ...key, limit })}`);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.#send({ method, path, body });
+    const text = await textOf(response);
+    if ((response.statusCode ?? 500) >= 400) throw errorOf(text);
+    return JSON.parse(text) as T;
+  }
+
+  async *#events<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
+    const response = await this.#send({ method: "GET", path, signal });
+    if ((response.statusCode ?? 500) >= 400) throw errorOf(await textOf(response));
+    let event = "";
+    try {
+      for await (const line of createInterface({ input: response })) {
+        if (line.startsWith("event: ")) event = line.slice(7);
+        if (!line.startsWith("data: ")) continue;
+        if (event === "end") return;
+        if (event === "error") throw errorOf(line.slice(6));
+        yield JSON.parse(line.slice(6)) as T;
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return;
+    } finally {
+      response.destroy();
+    }
+    if (!signal.aborted) throw new ControlError("Unavailable", "the control plane ended the stream");
+  }
+
+  #send({ method, path, body, signal }: Sending): Promise<IncomingMessage> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const sent = httpRequest({
+        socketPath: this.#socket,
+        path,
+        method,
+        ...(signal ? { signal } : {}),
+        headers:
+          text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) },
+      });
+      sent.on("response", resolve);
+      sent.on("error", (error) => reject(unreachable(this.#socket, error)));
+      sent.end(text);
+    });
+  }
+}
+
+interface Sending {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+/** True when a control plane answers on the socket. */
+export const answers = async (socket: string): Promise<boolean> => {
+  try {
+    await new SocketClient(socket).status();
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const unreachable = (socket: string, cause: Error): ControlError =>
+  new ControlError(
+    "Unavailable",
+    `no control plane answers on ${socket} (${cause.message})`,
+    "start one with `aetherv run`",
+  );
+
+const objectPath = (key: Key): string =>
+  `/v1/objects/${key.kind}/${key.namespace === "" ? "-" : encodeURIComponent(key.namespace)}/${encodeURIComponent(key.name)}`;
+
+const query = (values: Readonly<Record<string, string | number | boolean | undefined>>): string => {
+  const pairs = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined || value === "" ? [] : [`${name}=${encodeURIComponent(String(value))}`],
+  );
+  return pairs.length > 0 ? `?${pairs.join("&")}` : "";
+};
+
+const absentAsUndefined = async <T>(answer: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ControlError && error.code === "NotFound") return undefined;
+    throw error;
+  }
+};
+
+const textOf = async (response: IncomingMessage): Promise<string> => {
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString("utf8");
+};
+
+const errorOf = (text: string): ControlError => {
+  try {
+    const { error } = JSON.parse(text) as { error: { code: ControlErrorCode; message: string; hint?: string } };
+    return new ControlError(error.code, error.message, error.hint);
+  } catch {
+    return new ControlError(
+      "Internal",
+      `the control plane gave an answer that is not understood: ${text.slice(0, 200)}`,
+    );
+  }
+};

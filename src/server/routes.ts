@@ -1,0 +1,156 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { findKind, kinds, nearestKind } from "../api/kinds.ts";
+import { annotations as names } from "../api/annotations.ts";
+import type { Key } from "../api/resource.ts";
+import { ControlError, type ControlPlane, type PlanRequest, type RestoreRequest } from "./control.ts";
+
+/** Path parts of one object; `-` stands for the namespace of a cluster-scoped one. */
+interface ObjectParams {
+  kind: string;
+  namespace: string;
+  name: string;
+}
+
+type Query = Readonly<Record<string, string | undefined>>;
+
+/** The routes of the control socket: src/server/README of the paths is this list. */
+export const routes = (app: FastifyInstance, control: ControlPlane): void => {
+  app.get("/v1/status", () => control.status());
+  app.get("/v1/hosts", () => control.hosts());
+  app.get<{ Params: { host: string } }>("/v1/hosts/:host/inventory", async ({ params }) => {
+    const found = await control.inventory(params.host);
+    if (!found) throw new ControlError("NotFound", `host ${params.host} has not been seen yet`);
+    return found;
+  });
+  app.get("/v1/problems", () => control.problems());
+  app.get("/v1/trash", () => control.trash());
+  app.get("/v1/backup", () => control.backup());
+  app.post("/v1/plan", { bodyLimit: 64 * 1024 * 1024 }, (request) => control.plan(request.body as PlanRequest));
+  app.post("/v1/restore", (request) => control.restore(restoreRequest(request.body)));
+  objectRoutes(app, control);
+  historyRoutes(app, control);
+};
+
+const objectRoutes = (app: FastifyInstance, control: ControlPlane): void => {
+  app.get<{ Params: { kind: string }; Querystring: Query }>("/v1/objects/:kind", ({ params, query }) =>
+    control.list(kindNamed(params.kind), query["namespace"]),
+  );
+  app.get<{ Params: ObjectParams }>("/v1/objects/:kind/:namespace/:name", async ({ params }) => {
+    const key = keyOfParams(params);
+    const found = await control.get(key);
+    if (!found) throw new ControlError("NotFound", `${key.kind} ${key.name} does not exist`);
+    return found;
+  });
+  app.patch<{ Params: ObjectParams }>("/v1/objects/:kind/:namespace/:name/annotations", ({ params, body }) =>
+    control.annotate(keyOfParams(params), annotationChanges(body)),
+  );
+  app.get<{ Querystring: Query }>("/v1/watch", (request, reply) => {
+    const wanted = (request.query["kinds"] ?? "").split(",").filter(Boolean).map(kindNamed);
+    const all = wanted.length > 0 ? wanted : kinds.map((info) => info.kind);
+    return stream(request, reply, (signal) => control.watch(all, signal));
+  });
+};
+
+const historyRoutes = (app: FastifyInstance, control: ControlPlane): void => {
+  app.get<{ Querystring: Query }>("/v1/jobs", ({ query }) =>
+    control.jobs({
+      ...keyFilter(query),
+      ...(query["host"] === undefined ? {} : { host: query["host"] }),
+      ...(query["failed"] === "true" ? { failed: true } : {}),
+      ...limitFilter(query),
+    }),
+  );
+  app.get<{ Params: { id: string } }>("/v1/jobs/:id", async ({ params }) => {
+    const job = await control.job(params.id);
+    if (!job) throw new ControlError("NotFound", `job ${params.id} does not exist`);
+    return job;
+  });
+  app.get<{ Params: { id: string }; Querystring: Query }>("/v1/jobs/:id/log", (request, reply) =>
+    stream(request, reply, (signal) =>
+      control.jobLog(request.params.id, { follow: request.query["follow"] === "true" }, signal),
+    ),
+  );
+  app.get<{ Querystring: Query }>("/v1/events", ({ query }) =>
+    control.events({ ...keyFilter(query), ...limitFilter(query) }),
+  );
+};
+
+const kindNamed = (typed: string): string => {
+  const info = findKind(typed);
+  if (info) return info.kind;
+  const near = nearestKind(typed);
+  throw new ControlError(
+    "Invalid",
+    `unknown kind "${typed}"; kinds are ${kinds.map((one) => one.kind).join(", ")}`,
+    near === undefined ? undefined : `did you mean ${near}?`,
+  );
+};
+
+const keyOfParams = (params: ObjectParams): Key => ({
+  kind: kindNamed(params.kind),
+  namespace: params.namespace === "-" ? "" : params.namespace,
+  name: params.name,
+});
+
+const keyFilter = (query: Query): { key?: Key } => {
+  const { kind, name } = query;
+  if (kind === undefined || name === undefined) return {};
+  return { key: { kind: kindNamed(kind), namespace: query["namespace"] ?? "", name } };
+};
+
+const limitFilter = (query: Query): { limit?: number } => {
+  const limit = Number(query["limit"]);
+  return Number.isSafeInteger(limit) && limit > 0 ? { limit } : {};
+};
+
+const known: ReadonlySet<string> = new Set(Object.values(names));
+
+const annotationChanges = (body: unknown): Record<string, string | null> => {
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    throw new ControlError("Invalid", "the body must be an object of annotations and their values");
+  for (const [name, value] of Object.entries(body)) {
+    if (!known.has(name))
+      throw new ControlError("Invalid", `annotation "${name}" is not one of ${[...known].join(", ")}`);
+    if (value !== null && typeof value !== "string")
+      throw new ControlError("Invalid", `annotation "${name}" must be a string, or null to take it off`);
+  }
+  return body as Record<string, string | null>;
+};
+
+const restoreRequest = (body: unknown): RestoreRequest => {
+  const { host, path } = (body ?? {}) as Partial<Record<string, unknown>>;
+  if (typeof host !== "string" || typeof path !== "string")
+    throw new ControlError("Invalid", "restore needs the strings host and path");
+  return { host, path };
+};
+
+/** Sends each item as a server-sent event (one `data:` line of JSON); an error ends it as an `error` event. */
+const stream = async <T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  source: (signal: AbortSignal) => AsyncIterable<T>,
+): Promise<void> => {
+  const gone = new AbortController();
+  request.raw.on("close", () => gone.abort());
+  reply.raw.on("close", () => gone.abort());
+  reply.hijack();
+  reply.raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  reply.raw.flushHeaders();
+  try {
+    for await (const item of source(gone.signal)) reply.raw.write(`data: ${JSON.stringify(item)}\n\n`);
+    reply.raw.write("event: end\ndata: {}\n\n");
+  } catch (error) {
+    reply.raw.write(`event: error\ndata: ${JSON.stringify(errorBody(error))}\n\n`);
+  } finally {
+    reply.raw.end();
+  }
+};
+
+/** The body of every error answer. */
+export const errorBody = (error: unknown): { error: { code: string; message: string; hint?: string } } => {
+  if (error instanceof ControlError)
+    return {
+      error: { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) },
+    };
+  return { error: { code: "Internal", message: error instanceof Error ? error.message : String(error) } };
+};
