@@ -18,6 +18,8 @@ export interface ReadManifests {
   readonly documents: readonly (DraftDocument & { readonly object: Resource })[];
   readonly problems: readonly FileProblem[];
   readonly files: number;
+  /** Some of what was given was a folder. */
+  readonly folder: boolean;
 }
 
 export interface RunOptions {
