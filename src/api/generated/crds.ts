@@ -192,7 +192,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "port": {
                               "type": "integer",
                               "description": "TCP port of sshd.",
-                              "format": "int32",
                               "minimum": 1,
                               "maximum": 65535,
                               "default": 22
@@ -329,7 +328,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "vlanId": {
                             "type": "integer",
                             "description": "Access VLAN of adapters on this network that set no vlan themselves.",
-                            "format": "int32",
                             "minimum": 1,
                             "maximum": 4094
                           }
@@ -356,7 +354,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "concurrency": {
                       "type": "integer",
                       "description": "Short jobs at the same time.",
-                      "format": "int32",
                       "minimum": 1,
                       "maximum": 32,
                       "default": 4
@@ -364,7 +361,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "longConcurrency": {
                       "type": "integer",
                       "description": "Long jobs (clones, moves, merges) at the same time, beside the short ones.",
-                      "format": "int32",
                       "minimum": 1,
                       "maximum": 32,
                       "default": 2
@@ -558,7 +554,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "durationMinutes": {
                           "type": "integer",
                           "description": "Length of the window, in minutes.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 10080
                         }
@@ -1291,7 +1286,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "generation": {
                       "type": "integer",
                       "description": "Generation of the virtual hardware; unset means 2, and with adopt as found. Immutable.",
-                      "format": "int32",
                       "enum": [
                         1,
                         2
@@ -1332,28 +1326,24 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "count": {
                           "type": "integer",
                           "description": "Number of virtual processors; unset means 1, and with adopt as found.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 2048
                         },
                         "reservePercent": {
                           "type": "integer",
                           "description": "Reserved part of the processors, in percent.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 100
                         },
                         "limitPercent": {
                           "type": "integer",
                           "description": "Greatest part of the processors, in percent.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 100
                         },
                         "relativeWeight": {
                           "type": "integer",
                           "description": "Weight against other VMs; Hyper-V's own value is 100.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 10000
                         },
@@ -1433,7 +1423,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "bufferPercent": {
                               "type": "integer",
                               "description": "Memory kept ready beyond the demand, in percent.",
-                              "format": "int32",
                               "minimum": 5,
                               "maximum": 2000
                             }
@@ -1442,7 +1431,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "weight": {
                           "type": "integer",
                           "description": "Weight against other VMs when memory is short.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 10000
                         }
@@ -1528,7 +1516,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "automaticStartDelaySeconds": {
                       "type": "integer",
                       "description": "Wait before the automatic start, in seconds.",
-                      "format": "int32",
                       "minimum": 0,
                       "maximum": 86400
                     },
@@ -1696,7 +1683,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "timeoutSeconds": {
                           "type": "integer",
                           "description": "How long the guest may take, in seconds.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 86400,
                           "default": 900
@@ -1742,7 +1728,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "durationMinutes": {
                               "type": "integer",
                               "description": "Length of the window, in minutes.",
-                              "format": "int32",
                               "minimum": 1,
                               "maximum": 10080
                             }
@@ -2122,7 +2107,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "timeoutSeconds": {
                                 "type": "integer",
                                 "description": "How long it may run, in seconds; unset means 600.",
-                                "format": "int32",
                                 "minimum": 1,
                                 "maximum": 86400
                               }
@@ -3023,7 +3007,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "logicalSectorBytes": {
                       "type": "integer",
                       "description": "Logical sector size in bytes; unset means 512. VHDX and source type Blank only. Immutable.",
-                      "format": "int32",
                       "enum": [
                         512,
                         4096
@@ -3111,28 +3094,24 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "controllerNumber": {
                           "type": "integer",
                           "description": "Number of the controller, SCSI 0-3, IDE 0-1; unset means the first with a free place.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 3
                         },
                         "controllerLocation": {
                           "type": "integer",
                           "description": "Place on the controller, SCSI 0-63, IDE 0-1; unset means the first free one.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 63
                         },
                         "minIOPS": {
                           "type": "integer",
                           "description": "Least rate, in normalized I/O operations of 8 KiB a second.",
-                          "format": "int64",
                           "minimum": 0,
                           "maximum": 1000000000
                         },
                         "maxIOPS": {
                           "type": "integer",
                           "description": "Greatest rate, in normalized I/O operations of 8 KiB a second; unset or 0 means no limit.",
-                          "format": "int64",
                           "minimum": 0,
                           "maximum": 1000000000
                         }
@@ -3658,7 +3637,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "id": {
                           "type": "integer",
                           "description": "VLAN of mode Access.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 4094
                         },
@@ -3670,14 +3648,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "x-kubernetes-list-type": "atomic",
                           "items": {
                             "x-kubernetes-int-or-string": true,
-                            "anyOf": [
-                              {
-                                "type": "integer"
-                              },
-                              {
-                                "type": "string"
-                              }
-                            ],
                             "minimum": 1,
                             "maximum": 4094,
                             "maxLength": 9,
@@ -3693,21 +3663,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "nativeId": {
                           "type": "integer",
                           "description": "VLAN of untagged frames in mode Trunk; 0 means none.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 4094
                         },
                         "primaryId": {
                           "type": "integer",
                           "description": "Primary private VLAN.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 4094
                         },
                         "secondaryId": {
                           "type": "integer",
                           "description": "Secondary private VLAN of modes Isolated and Community.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 4094
                         },
@@ -3719,14 +3686,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "x-kubernetes-list-type": "atomic",
                           "items": {
                             "x-kubernetes-int-or-string": true,
-                            "anyOf": [
-                              {
-                                "type": "integer"
-                              },
-                              {
-                                "type": "string"
-                              }
-                            ],
                             "minimum": 1,
                             "maximum": 4094,
                             "maxLength": 9,
@@ -3772,21 +3731,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "minimumWeight": {
                           "type": "integer",
                           "description": "Share of the switch, for reservation mode Weight.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 100
                         },
                         "minimumMbps": {
                           "type": "integer",
                           "description": "Reserved rate in Mbit/s, for reservation mode Absolute.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 1000000
                         },
                         "maximumMbps": {
                           "type": "integer",
                           "description": "Greatest rate in Mbit/s; 0 means no limit.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 1000000
                         }
@@ -3907,7 +3863,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "prefixLength": {
                           "type": "integer",
                           "description": "Length of the network's prefix.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 32
                         },
@@ -4025,7 +3980,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "prefixLength": {
                           "type": "integer",
                           "description": "Length of the network's prefix.",
-                          "format": "int32",
                           "minimum": 1,
                           "maximum": 128
                         },
@@ -4592,7 +4546,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "generation": {
                           "type": "integer",
                           "description": "Generation of the virtual hardware; unset means 2, and with adopt as found. Immutable.",
-                          "format": "int32",
                           "enum": [
                             1,
                             2
@@ -4633,28 +4586,24 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "count": {
                               "type": "integer",
                               "description": "Number of virtual processors; unset means 1, and with adopt as found.",
-                              "format": "int32",
                               "minimum": 1,
                               "maximum": 2048
                             },
                             "reservePercent": {
                               "type": "integer",
                               "description": "Reserved part of the processors, in percent.",
-                              "format": "int32",
                               "minimum": 0,
                               "maximum": 100
                             },
                             "limitPercent": {
                               "type": "integer",
                               "description": "Greatest part of the processors, in percent.",
-                              "format": "int32",
                               "minimum": 0,
                               "maximum": 100
                             },
                             "relativeWeight": {
                               "type": "integer",
                               "description": "Weight against other VMs; Hyper-V's own value is 100.",
-                              "format": "int32",
                               "minimum": 1,
                               "maximum": 10000
                             },
@@ -4734,7 +4683,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "bufferPercent": {
                                   "type": "integer",
                                   "description": "Memory kept ready beyond the demand, in percent.",
-                                  "format": "int32",
                                   "minimum": 5,
                                   "maximum": 2000
                                 }
@@ -4743,7 +4691,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "weight": {
                               "type": "integer",
                               "description": "Weight against other VMs when memory is short.",
-                              "format": "int32",
                               "minimum": 0,
                               "maximum": 10000
                             }
@@ -4829,7 +4776,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "automaticStartDelaySeconds": {
                           "type": "integer",
                           "description": "Wait before the automatic start, in seconds.",
-                          "format": "int32",
                           "minimum": 0,
                           "maximum": 86400
                         },
@@ -4995,7 +4941,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                             "timeoutSeconds": {
                               "type": "integer",
                               "description": "How long the guest may take, in seconds.",
-                              "format": "int32",
                               "minimum": 1,
                               "maximum": 86400
                             }
@@ -5039,7 +4984,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                 "durationMinutes": {
                                   "type": "integer",
                                   "description": "Length of the window, in minutes.",
-                                  "format": "int32",
                                   "minimum": 1,
                                   "maximum": 10080
                                 }
@@ -5377,7 +5321,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "timeoutSeconds": {
                                     "type": "integer",
                                     "description": "How long it may run, in seconds; unset means 600.",
-                                    "format": "int32",
                                     "minimum": 1,
                                     "maximum": 86400
                                   }
@@ -5627,7 +5570,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               "logicalSectorBytes": {
                                 "type": "integer",
                                 "description": "Logical sector size in bytes; unset means 512. VHDX and source type Blank only. Immutable.",
-                                "format": "int32",
                                 "enum": [
                                   512,
                                   4096
@@ -5698,28 +5640,24 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "controllerNumber": {
                                     "type": "integer",
                                     "description": "Number of the controller, SCSI 0-3, IDE 0-1; unset means the first with a free place.",
-                                    "format": "int32",
                                     "minimum": 0,
                                     "maximum": 3
                                   },
                                   "controllerLocation": {
                                     "type": "integer",
                                     "description": "Place on the controller, SCSI 0-63, IDE 0-1; unset means the first free one.",
-                                    "format": "int32",
                                     "minimum": 0,
                                     "maximum": 63
                                   },
                                   "minIOPS": {
                                     "type": "integer",
                                     "description": "Least rate, in normalized I/O operations of 8 KiB a second.",
-                                    "format": "int64",
                                     "minimum": 0,
                                     "maximum": 1000000000
                                   },
                                   "maxIOPS": {
                                     "type": "integer",
                                     "description": "Greatest rate, in normalized I/O operations of 8 KiB a second; unset or 0 means no limit.",
-                                    "format": "int64",
                                     "minimum": 0,
                                     "maximum": 1000000000
                                   }
@@ -5858,7 +5796,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "id": {
                                     "type": "integer",
                                     "description": "VLAN of mode Access.",
-                                    "format": "int32",
                                     "minimum": 1,
                                     "maximum": 4094
                                   },
@@ -5870,14 +5807,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "x-kubernetes-list-type": "atomic",
                                     "items": {
                                       "x-kubernetes-int-or-string": true,
-                                      "anyOf": [
-                                        {
-                                          "type": "integer"
-                                        },
-                                        {
-                                          "type": "string"
-                                        }
-                                      ],
                                       "minimum": 1,
                                       "maximum": 4094,
                                       "maxLength": 9,
@@ -5893,21 +5822,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "nativeId": {
                                     "type": "integer",
                                     "description": "VLAN of untagged frames in mode Trunk; 0 means none.",
-                                    "format": "int32",
                                     "minimum": 0,
                                     "maximum": 4094
                                   },
                                   "primaryId": {
                                     "type": "integer",
                                     "description": "Primary private VLAN.",
-                                    "format": "int32",
                                     "minimum": 1,
                                     "maximum": 4094
                                   },
                                   "secondaryId": {
                                     "type": "integer",
                                     "description": "Secondary private VLAN of modes Isolated and Community.",
-                                    "format": "int32",
                                     "minimum": 1,
                                     "maximum": 4094
                                   },
@@ -5919,14 +5845,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "x-kubernetes-list-type": "atomic",
                                     "items": {
                                       "x-kubernetes-int-or-string": true,
-                                      "anyOf": [
-                                        {
-                                          "type": "integer"
-                                        },
-                                        {
-                                          "type": "string"
-                                        }
-                                      ],
                                       "minimum": 1,
                                       "maximum": 4094,
                                       "maxLength": 9,
@@ -5972,21 +5890,18 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "minimumWeight": {
                                     "type": "integer",
                                     "description": "Share of the switch, for reservation mode Weight.",
-                                    "format": "int32",
                                     "minimum": 0,
                                     "maximum": 100
                                   },
                                   "minimumMbps": {
                                     "type": "integer",
                                     "description": "Reserved rate in Mbit/s, for reservation mode Absolute.",
-                                    "format": "int32",
                                     "minimum": 0,
                                     "maximum": 1000000
                                   },
                                   "maximumMbps": {
                                     "type": "integer",
                                     "description": "Greatest rate in Mbit/s; 0 means no limit.",
-                                    "format": "int32",
                                     "minimum": 0,
                                     "maximum": 1000000
                                   }
@@ -6065,7 +5980,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "prefixLength": {
                                     "type": "integer",
                                     "description": "Length of the network's prefix.",
-                                    "format": "int32",
                                     "minimum": 1,
                                     "maximum": 32
                                   },
@@ -6183,7 +6097,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   "prefixLength": {
                                     "type": "integer",
                                     "description": "Length of the network's prefix.",
-                                    "format": "int32",
                                     "minimum": 1,
                                     "maximum": 128
                                   },
@@ -6261,7 +6174,6 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "progressDeadlineSeconds": {
                       "type": "integer",
                       "description": "Time until the deployment counts as failed, in seconds.",
-                      "format": "int32",
                       "minimum": 60,
                       "maximum": 604800,
                       "default": 3600
