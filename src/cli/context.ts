@@ -5,8 +5,8 @@ import { coloursFor, type Colours } from "./print/colour.ts";
 
 /** Where a command writes, and what may be drawn there. */
 export interface Terminal {
-  out(text: string): void;
-  err(text: string): void;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   readonly outColour: boolean;
@@ -53,16 +53,16 @@ export interface Context {
   run(options: RunOptions): Promise<number>;
   writeBackup(folder: string, backup: Backup): Promise<void>;
   readBackup(folder: string, data: string): Promise<Backup>;
-  simulator(data: () => string): Command;
+  readonly simulator: (data: () => string) => Command;
 }
 
 /** What every command is made with. `exit` sets the exit code; `data` and `namespace` are the options' values. */
 export interface Tools {
   readonly context: Context;
   readonly colours: Colours;
-  data(): string;
-  namespace(): string;
-  exit(code: number): void;
+  readonly data: () => string;
+  readonly namespace: () => string;
+  readonly exit: (code: number) => void;
 }
 
 export const colours = (context: Context): Colours => coloursFor(context.terminal.outColour);

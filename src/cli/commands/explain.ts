@@ -85,7 +85,7 @@ const typeText = (schema: Schema): string => {
 
 /** What values the field takes, from its schema: no range is repeated anywhere else. */
 const factsText = (schema: Schema): string => {
-  const facts: (readonly [string, unknown])[] = [
+  const facts: (readonly [string, string | undefined])[] = [
     ["Allowed", (schema.enum ?? schema.items?.enum)?.join(", ")],
     ["Default", schema.default === undefined ? undefined : JSON.stringify(schema.default)],
     ["Range", rangeText(schema.minimum, schema.maximum)],
@@ -94,7 +94,7 @@ const factsText = (schema: Schema): string => {
     ["Pattern", schema.pattern],
     ["Format", schema.format],
   ];
-  return facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${String(value)}`])).join("\n");
+  return facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`])).join("\n");
 };
 
 const rangeText = (least: number | undefined, most: number | undefined): string | undefined => {

@@ -49,7 +49,7 @@ const selection = (what: string, names: readonly string[]): Selection => {
 const get = async (tools: Tools, control: ControlPlane, selected: Selection, options: Options): Promise<void> => {
   const objects = await find(tools, control, selected, options);
   print(tools, objects, selected, options);
-  if (options.watch) await follow(tools, control, objects, options, selected);
+  if (options.watch) await follow(tools, control, { first: objects, options, selected });
 };
 
 const find = async (
@@ -115,26 +115,28 @@ const tables = (tools: Tools, objects: readonly Resource[], options: Options): s
     .join("\n");
 };
 
-/** Prints each change as one more row, in the widths of the first table. */
-const follow = async (
-  tools: Tools,
-  control: ControlPlane,
-  first: readonly Resource[],
-  options: Options,
-  selected: Selection,
-): Promise<void> => {
-  const wanted = "words" in selected ? first.map((object) => object.kind) : selected.kinds.map((info) => info.kind);
+interface Following {
+  readonly first: readonly Resource[];
+  readonly options: Options;
+  readonly selected: Selection;
+}
+
+/** Prints each change as one more row. */
+const follow = async (tools: Tools, control: ControlPlane, { first, options, selected }: Following): Promise<void> => {
+  const wanted = new Set(
+    "words" in selected ? first.map((object) => object.kind) : selected.kinds.map((one) => one.kind),
+  );
   const names = "words" in selected ? new Set(first.map((object) => keyText(keyOf(object)))) : undefined;
   const seen = new Map(first.map((object) => [keyText(keyOf(object)), object.metadata.resourceVersion]));
   const shows = (key: Key): boolean =>
     (names?.has(keyText(key)) ?? true) &&
     (options.allNamespaces === true || key.namespace === "" || key.namespace === tools.namespace());
-  for await (const { type, key, object } of control.watch([...new Set(wanted)], tools.context.signal)) {
+  for await (const { type, key, object } of control.watch([...wanted], tools.context.signal)) {
     if (key === undefined || !shows(key)) continue;
     if (type === "removed") tools.context.terminal.err(`${keyShort(key)} is gone\n`);
     if (!object || seen.get(keyText(key)) === object.metadata.resourceVersion) continue;
     seen.set(keyText(key), object.metadata.resourceVersion);
-    printChange(tools, object, options, new Set(wanted).size > 1);
+    printChange(tools, object, options, wanted.size > 1);
   }
 };
 

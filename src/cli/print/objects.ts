@@ -44,7 +44,7 @@ const cell = (object: Resource, column: PrinterColumn, { now, colours }: RowOpti
   return column.name === "Ready" ? readyColour(object, text, colours) : text;
 };
 
-const scalar = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+const scalar = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
 const sizeCell = (object: Resource): string => {
   const size = valueAt(object, ".status.size");

@@ -20,7 +20,7 @@ export const line = (row: readonly string[], widths: readonly number[]): string 
     .join("   ")
     .trimEnd();
 
-const width = (text: string): number => [...stripVTControlCharacters(text)].length;
+const width = (text: string): number => stripVTControlCharacters(text).length;
 
 /** Text indented by `spaces` in every line that is not empty. */
 export const indent = (text: string, spaces: number): string => text.replaceAll(/^(?=.)/gm, " ".repeat(spaces));
