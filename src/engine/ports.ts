@@ -237,10 +237,10 @@ export type Reach =
 export interface HostView {
   readonly name: string;
   readonly reach: Reach;
-  readonly agent?: HelloData;
-  readonly snapshot?: SnapshotView;
+  readonly agent?: HelloData | undefined;
+  readonly snapshot?: SnapshotView | undefined;
   /** What host.validate found wrong with the VMHost's spec; undefined before the first answer. */
-  readonly problems?: ValidateData["problems"];
+  readonly problems?: ValidateData["problems"] | undefined;
   /** A job queued or running that holds this uid. */
   job(uid: string): JobInFlight | undefined;
   /** Set while the last job that held this uid ended with its effect unknown and nothing was observed since. */

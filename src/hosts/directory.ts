@@ -1,0 +1,70 @@
+import type { Hosts, HostSettings, HostView, JobOrder, JobOutcome } from "../engine/ports.ts";
+import { fault } from "../protocol/errors.ts";
+import { ManagedHost, type HostCounts, type HostOptions } from "./host.ts";
+
+/** All hosts that VMHost objects name. */
+export class HostDirectory implements Hosts {
+  readonly #options: HostOptions;
+  readonly #hosts = new Map<string, ManagedHost>();
+  #stopped = false;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the directory match: adds hosts, passes changed settings on, lets go of those no longer named. */
+  apply(settings: readonly HostSettings[]): void {
+    if (this.#stopped) return;
+    const named = new Set(settings.map(({ name }) => name));
+    for (const [name, host] of this.#hosts) if (!named.has(name)) this.#remove(name, host);
+    for (const next of settings) this.#applyOne(next);
+  }
+
+  #applyOne(next: HostSettings): void {
+    const present = this.#hosts.get(next.name);
+    if (present && present.settings.uid === next.uid) return present.update(next);
+    if (present) this.#remove(next.name, present);
+    this.#hosts.set(next.name, new ManagedHost(next, this.#options));
+  }
+
+  #remove(name: string, host: ManagedHost): void {
+    this.#hosts.delete(name);
+    void host.stop({ graceMs: 0 });
+  }
+
+  host(name: string): HostView | undefined {
+    return this.#hosts.get(name);
+  }
+
+  list(): readonly HostView[] {
+    return [...this.#hosts.values()];
+  }
+
+  submit(order: JobOrder, done: (outcome: JobOutcome) => void): void {
+    const host = this.#hosts.get(order.host);
+    if (host) return host.submit(order, done);
+    const { clock, random } = this.#options;
+    const outcome: JobOutcome = {
+      id: random.ulid(),
+      operation: order.step.operation,
+      fault: fault("HostUnreachable", `there is no VMHost named ${order.host}`),
+      finishedAt: clock.now(),
+    };
+    queueMicrotask(() => done(outcome));
+  }
+
+  refresh(name: string): void {
+    this.#hosts.get(name)?.refresh();
+  }
+
+  /** Counters by host name; they show that steady state asks one question an interval. */
+  counts(): ReadonlyMap<string, HostCounts> {
+    return new Map([...this.#hosts].map(([name, host]) => [name, host.counts]));
+  }
+
+  /** Ends everything: no new job starts, running ones are waited for at most `graceMs`, then the sessions close. */
+  async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#hosts.values()].map((host) => host.stop({ graceMs })));
+  }
+}

@@ -1,0 +1,387 @@
+import type { HostSettings, HostView, JobInFlight, JobOrder, JobOutcome, Reach, Transport } from "../engine/ports.ts";
+import { fault, type Fault } from "../protocol/errors.ts";
+import type { Delta, HelloData, HostState, JobRequest, Operation, OperationSpecs, ValidateData } from "../protocol/generated/types.ts";
+import { backoff } from "./backoff.ts";
+import { envelope, type Sender } from "./envelope.ts";
+import { fencing } from "./fence.ts";
+import { Jobs } from "./jobs.ts";
+import { Latch } from "./latch.ts";
+import type { FoldChange, FoldingSnapshot, HostChange, HostPorts } from "./parts.ts";
+import { AgentPool, faultOf } from "./pool.ts";
+import type { Reply } from "./session.ts";
+
+export interface HostOptions extends HostPorts {
+  readonly controlPlaneId: string;
+  /** This process's epoch. */
+  readonly epoch: () => number;
+  /** Makes the epoch at least `min`, durably, and gives it. */
+  readonly raiseEpoch: (min: number) => Promise<number>;
+  readonly transportFor: (settings: HostSettings) => Transport;
+  readonly newSnapshot: () => FoldingSnapshot;
+  readonly onChange: (host: string, change: HostChange) => void;
+  /** Why an agent must get no job, e.g. another version; undefined = it is fine. */
+  readonly refuseAgent?: (hello: HelloData) => Fault | undefined;
+}
+
+/** Counters since the start of the process. */
+export interface HostCounts {
+  readonly inventories: number;
+  readonly jobs: number;
+  /** Characters sent and received. */
+  readonly bytes: number;
+}
+
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
+/** Least time between the starts of two inventories that were asked for. */
+const SPACING_MS = 200;
+/** The same after an answer of which a part was set aside: jobs are at work, so it will be again. */
+const AGAIN_MS = 1_000;
+const INVENTORY_WAIT_S = 120;
+const VALIDATE_WAIT_S = 60;
+/** Unanswered inventories in a row until the host counts as down though its session lives. */
+const FAILED_LOOKS = 2;
+const SESSION_RETRY_MS = 60_000;
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** One host: keeps the connection, looks at it once an interval, runs its jobs. */
+export class ManagedHost implements HostView {
+  readonly name: string;
+  readonly #options: HostOptions;
+  readonly #latch: Latch;
+  readonly #jobs: Jobs;
+  #settings: HostSettings;
+  #pool: AgentPool;
+  #known: FoldingSnapshot;
+  #reach: Reach = { at: "connecting" };
+  #agent: HelloData | undefined;
+  #problems: ValidateData["problems"] | undefined;
+  #validated = false;
+  #validatedFor: string | undefined;
+  #digest: string | undefined;
+  #looked = false;
+  #epochUsed: number | undefined;
+  /** Failed tries to connect or look, in a row. */
+  #failures = 0;
+  #dueAt = 0;
+  #lookedAt = 0;
+  #sessionTriedAt = 0;
+  #inventories = 0;
+  #characters = 0;
+  /** A newer process of this control plane acts on the host: this one never does again. */
+  #stale: Fault | undefined;
+  #life: "running" | "stopping" | "stopped" = "running";
+
+  constructor(settings: HostSettings, options: HostOptions) {
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#options = options;
+    this.#latch = new Latch(options.clock);
+    this.#known = options.newSnapshot();
+    this.#pool = this.#newPool();
+    this.#jobs = new Jobs({
+      ...options,
+      limits: limitsOf(settings),
+      pool: () => this.#pool,
+      sender: () => this.#sender(),
+      readiness: () => this.#readiness(),
+      fold: (observed, at) => this.#fold(observed, at),
+      wake: (uids) => this.#tell({ uids: new Set(uids), host: false }),
+      refresh: () => this.refresh(),
+      onStale: (why) => this.#outdated(why),
+    });
+    void this.#run();
+  }
+
+  get settings(): HostSettings {
+    return this.#settings;
+  }
+
+  get reach(): Reach {
+    return this.#reach;
+  }
+
+  get agent(): HelloData | undefined {
+    return this.#agent;
+  }
+
+  get snapshot(): FoldingSnapshot | undefined {
+    return this.#looked ? this.#known : undefined;
+  }
+
+  get problems(): ValidateData["problems"] | undefined {
+    return this.#problems;
+  }
+
+  get counts(): HostCounts {
+    return { inventories: this.#inventories, jobs: this.#jobs.sent, bytes: this.#characters + this.#pool.characters };
+  }
+
+  job(uid: string): JobInFlight | undefined {
+    return this.#jobs.of(uid);
+  }
+
+  uncertain(uid: string): Fault | undefined {
+    return this.#jobs.uncertainty.of(uid);
+  }
+
+  submit(order: JobOrder, done: (outcome: JobOutcome) => void): void {
+    this.#jobs.submit(order, done);
+  }
+
+  refresh(): void {
+    this.#due(Math.max(this.#options.clock.now().getTime(), this.#lookedAt + SPACING_MS));
+  }
+
+  /** Takes over changed settings; another way to reach the host opens its sessions anew. */
+  update(settings: HostSettings): void {
+    const before = this.#settings;
+    this.#settings = settings;
+    this.#jobs.resize(limitsOf(settings));
+    if (JSON.stringify([before.layout, before.networks]) !== JSON.stringify([settings.layout, settings.networks])) {
+      this.#validated = false;
+      this.#digest = undefined;
+      this.refresh();
+    }
+    if (before.inventoryIntervalMs !== settings.inventoryIntervalMs) this.#due(this.#nextRegular());
+    if (before.connectionHash === settings.connectionHash) return;
+    this.#characters += this.#pool.characters;
+    this.#pool.close(fault("HostUnreachable", "the connection's settings changed"));
+    this.#pool = this.#newPool();
+    this.#failures = 0;
+    this.#latch.ring();
+  }
+
+  /** No new job starts; those running are waited for, at most `graceMs`. */
+  async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    if (this.#life !== "running") return;
+    this.#life = "stopping";
+    this.#jobs.pump();
+    const waited = new AbortController();
+    await Promise.race([this.#jobs.idle(), this.#options.clock.sleep(graceMs, waited.signal)]);
+    waited.abort();
+    this.#life = "stopped";
+    this.#jobs.abandon();
+    this.#pool.close(fault("HostUnreachable", "the control plane stops"));
+    this.#latch.ring();
+  }
+
+  // The loop: connect, look, sleep ---------------------------------------------------------------------------------
+
+  async #run(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#turn();
+      } catch (error) {
+        this.#options.log.error({ error, host: this.name }, "the loop of a host failed");
+        this.#failed(fault("InternalError", error instanceof Error ? error.message : String(error)));
+      }
+      if (this.#life === "stopped") return;
+      await this.#latch.sleep(this.#dueAt - this.#options.clock.now().getTime());
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const now = this.#options.clock.now().getTime();
+    if (this.#pool.mode === "none") {
+      if (this.#failures > 0 && now < this.#dueAt) return;
+      if (!(await this.#connect())) return;
+    } else if (now < this.#dueAt) return;
+    if (this.#pool.mode === "oneShot") await this.#retrySession();
+    if (!this.#validated) await this.#validate();
+    await this.#look();
+  }
+
+  async #connect(): Promise<boolean> {
+    const pool = this.#pool;
+    try {
+      const hello = await pool.connect();
+      const refusal = this.#options.refuseAgent?.(hello) ?? (await this.#fence(hello));
+      this.#agent = hello;
+      if (!refusal) return true;
+      pool.disconnect(refusal);
+      this.#failed(refusal);
+    } catch (error) {
+      if (pool === this.#pool && this.#life !== "stopped") this.#failed(faultOf(error));
+    }
+    return false;
+  }
+
+  async #fence(hello: HelloData): Promise<Fault | undefined> {
+    const verdict = fencing(hello, this.#options.controlPlaneId, this.#options.epoch(), this.#epochUsed);
+    if (verdict.do === "stop") return verdict.fault;
+    this.#epochUsed = verdict.do === "use" ? verdict.epoch : await this.#options.raiseEpoch(verdict.min);
+    return undefined;
+  }
+
+  async #retrySession(): Promise<void> {
+    const now = this.#options.clock.now().getTime();
+    if (now - this.#sessionTriedAt < SESSION_RETRY_MS) return;
+    this.#sessionTriedAt = now;
+    await this.#pool.retrySession();
+  }
+
+  async #validate(): Promise<void> {
+    const { layout, networks } = this.#settings;
+    const settings = this.#settings;
+    const reply = await this.#ask("host.validate", { layout, networks: [...networks] }, VALIDATE_WAIT_S);
+    if (reply.at !== "answered" || !reply.checked.ok) {
+      this.#options.log.warn({ host: this.name, fault: faultIn(reply) }, "host.validate was not answered; asked again later");
+      return;
+    }
+    this.#validated = settings === this.#settings;
+    const { problems } = reply.checked.result.data;
+    if (JSON.stringify(problems) === JSON.stringify(this.#problems)) return;
+    this.#problems = problems;
+    this.#tell({ uids: NOBODY, host: true });
+  }
+
+  /** What host.validate looks at has changed, or it had found something that may be mended by now. */
+  #mayValidateOtherwise(host: HostState | undefined): boolean {
+    if ((this.#problems ?? []).length > 0) return true;
+    if (!host) return false;
+    const before = this.#validatedFor;
+    this.#validatedFor = JSON.stringify([host.switches.map(({ name }) => name), host.storage.map(({ path }) => path)]);
+    return before !== undefined && before !== this.#validatedFor;
+  }
+
+  async #look(): Promise<void> {
+    await this.#jobs.settleLingering();
+    const at = this.#options.clock.now();
+    this.#lookedAt = at.getTime();
+    this.#dueAt = this.#nextRegular();
+    const asked = { settings: this.#settings, fold: this.#known.mark(), doubt: this.#jobs.uncertainty.mark() };
+    const since = this.#digest === undefined ? {} : { since: this.#digest };
+    this.#inventories += 1;
+    const reply = await this.#ask("host.inventory", { layout: this.#settings.layout, ...since }, INVENTORY_WAIT_S);
+    if (this.#life === "stopped") return;
+    if (reply.at !== "answered" || !reply.checked.ok) return this.#lookFailed(faultIn(reply));
+    const { data } = reply.checked.result;
+    const change = this.#known.foldInventory(data, at, asked.fold);
+    // The digest of before, so that what was set aside is told once more.
+    if (asked.settings.layout === this.#settings.layout && !change.again) this.#digest = data.digest;
+    if (change.again) this.#due(this.#lookedAt + AGAIN_MS);
+    if (this.#mayValidateOtherwise(data.observed.host)) this.#validated = false;
+    const unseen = data.unknown.some(({ part }) => part === "vms" || part === "disks");
+    this.#seen(change, unseen ? [] : this.#jobs.uncertainty.looked(asked.doubt));
+  }
+
+  #seen(change: FoldChange, certain: readonly string[]): void {
+    const first = !this.#looked;
+    this.#looked = true;
+    this.#failures = 0;
+    this.#setUp();
+    if (first) return this.#tell({ uids: "all", host: true });
+    const uids = new Set([...change.uids, ...certain]);
+    if (uids.size > 0 || change.host) this.#tell({ uids, host: change.host });
+  }
+
+  #lookFailed(why: Fault): void {
+    if (why.code === "StaleController") return this.#outdated(why);
+    this.#digest = undefined;
+    this.#failed(why, this.#failures + 1 < FAILED_LOOKS);
+  }
+
+  #ask<O extends Operation>(operation: O, spec: OperationSpecs[O], deadlineSeconds: number): Promise<Reply<O>> {
+    const { clock, random } = this.#options;
+    const enquiry = { id: random.ulid(), operation, spec, deadlineSeconds };
+    const request = envelope(this.#sender(), enquiry, clock.now()) as JobRequest & { operation: O };
+    return this.#pool.call(request, "control", { waitMs: deadlineSeconds * 1000 });
+  }
+
+  // What is known ---------------------------------------------------------------------------------------------------
+
+  #sender(): Sender {
+    const { controlPlaneId, epoch } = this.#options;
+    return { host: this.name, controlPlaneId, epoch: this.#epochUsed ?? epoch() };
+  }
+
+  #readiness() {
+    if (this.#life !== "running")
+      return { at: "refused", fault: fault("HostUnreachable", "the control plane stops, or no longer manages the host") } as const;
+    if (this.#reach.at === "down") return { at: "refused", fault: unreachable(this.#reach.fault) } as const;
+    const connected = this.#reach.at === "up" && this.#pool.mode !== "none";
+    return connected ? ({ at: "ready" } as const) : ({ at: "waiting" } as const);
+  }
+
+  #fold(observed: Delta, at: Date): void {
+    const { uids, host } = this.#known.fold(observed, { at });
+    if (uids.size > 0 || host) this.#tell({ uids, host });
+  }
+
+  #tell(change: HostChange): void {
+    if (this.#life !== "stopped") this.#options.onChange(this.name, change);
+  }
+
+  #setUp(): void {
+    if (this.#stale) return;
+    if (this.#reach.at !== "up") {
+      this.#reach = { at: "up", since: this.#options.clock.now() };
+      this.#tell({ uids: "all", host: true });
+    }
+    this.#jobs.pump();
+  }
+
+  #outdated(why: Fault): void {
+    this.#stale = why;
+    this.#setDown(why);
+  }
+
+  /** One more try failed: when to try again, and, unless it is `early`, the host is down. */
+  #failed(why: Fault, early = false): void {
+    this.#failures += 1;
+    const longest = Math.min(MAX_RETRY_MS, this.#settings.inventoryIntervalMs);
+    const pause = backoff(this.#failures - 1, Math.min(FIRST_RETRY_MS, longest), longest, this.#options.random);
+    this.#dueAt = this.#options.clock.now().getTime() + pause;
+    if (!early) this.#setDown(why);
+  }
+
+  #setDown(why: Fault): void {
+    const now = this.#options.clock.now();
+    const before = this.#reach;
+    const since = before.at === "down" ? before.since : now;
+    const missed = 1 + Math.floor((now.getTime() - since.getTime()) / this.#settings.inventoryIntervalMs);
+    this.#reach = { at: "down", since, fault: why, missed };
+    this.#jobs.pump();
+    if (before.at !== "down") return this.#tell({ uids: "all", host: true });
+    if (before.missed !== missed || before.fault.code !== why.code) this.#tell({ uids: NOBODY, host: true });
+  }
+
+  #due(at: number): void {
+    if (at >= this.#dueAt) return;
+    // While the host is down the next try is the backoff's.
+    if (this.#pool.mode === "none" && this.#failures > 0) return;
+    this.#dueAt = at;
+    this.#latch.ring();
+  }
+
+  #nextRegular(): number {
+    return this.#lookedAt + this.#settings.inventoryIntervalMs;
+  }
+
+  #newPool(): AgentPool {
+    const { clock, random, log, check } = this.#options;
+    const hello = () =>
+      envelope(
+        { ...this.#sender(), epoch: 0 },
+        { id: random.ulid(), operation: "agent.hello" as const, spec: {}, deadlineSeconds: 30 },
+        clock.now(),
+      ) as JobRequest & { operation: "agent.hello" };
+    const transport = this.#options.transportFor(this.#settings);
+    const onDown = (why: Fault) => {
+      this.#options.log.warn({ host: this.name, fault: why }, "the session to the host is lost, it is opened anew");
+      this.#dueAt = 0;
+      this.#latch.ring();
+    };
+    return new AgentPool({ transport, clock, random, log, check, hello, onStray: (result) => this.#jobs.stray(result), onDown });
+  }
+}
+
+const limitsOf = ({ concurrency, longConcurrency }: HostSettings) => ({ short: concurrency, long: longConcurrency });
+
+const unreachable = (why: Fault): Fault => (why.code === "StaleController" ? why : fault("HostUnreachable", why.message));
+
+const faultIn = (reply: Reply): Fault => {
+  if (reply.at !== "answered") return reply.fault;
+  return reply.checked.ok ? fault("InternalError", "no fault") : reply.checked.fault;
+};

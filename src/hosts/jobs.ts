@@ -1,0 +1,329 @@
+import type { JobInFlight, JobOrder, JobOutcome } from "../engine/ports.ts";
+import { fault, type Fault } from "../protocol/errors.ts";
+import type { Delta, JobGetData, JobRequest, JobResult, LogLine, Operation } from "../protocol/generated/types.ts";
+import { envelope, type Enquiry, type Sender } from "./envelope.ts";
+import {
+  endedRecord,
+  endOf,
+  heldBy,
+  inFlight,
+  isChange,
+  observedIn,
+  outcomeOf,
+  priorityOf,
+  recordOf,
+  timedOut,
+  type Job,
+  type JobEnd,
+} from "./job.ts";
+import type { HostPorts } from "./parts.ts";
+import type { AgentPool } from "./pool.ts";
+import type { Reply } from "./session.ts";
+import { Slots, type SlotLimits } from "./slots.ts";
+import { Uncertainty } from "./uncertainty.ts";
+
+export interface JobsOptions extends HostPorts {
+  readonly limits: SlotLimits;
+  readonly pool: () => AgentPool;
+  readonly sender: () => Sender;
+  /** Whether jobs may be sent now; else they wait, or end with the fault. */
+  readonly readiness: () => { readonly at: "ready" } | { readonly at: "waiting" } | { readonly at: "refused"; readonly fault: Fault };
+  readonly fold: (observed: Delta, at: Date) => void;
+  readonly wake: (uids: readonly string[]) => void;
+  readonly refresh: () => void;
+  /** The host follows a newer control plane process. */
+  readonly onStale: (fault: Fault) => void;
+}
+
+/** Past its deadline, a job's agent has this long to say so itself. */
+const GRACE_MS = 10_000;
+/** A job not heard of for so long is asked for: its reply may be lost. */
+const SILENCE_MS = 30_000;
+/** Between two questions for a job whose reply can't come any more. */
+const POLL_MS = 1_000;
+const ASK_MS = 15_000;
+const WAKE_MS = 1_000;
+
+/** The jobs of one host: waiting for a slot, running, and those given up that may still run. */
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #slots: Slots<Job>;
+  readonly #byUid = new Map<string, Job[]>();
+  /** Jobs that ended for us and perhaps not on the host, by id. */
+  readonly #lingering = new Map<string, Job>();
+  /** Bad ends in a row, by uid and operation. */
+  readonly #attempts = new Map<string, number>();
+  readonly uncertainty = new Uncertainty();
+  readonly #gone = new AbortController();
+  #idle: (() => void)[] = [];
+  /** Jobs sent so far. */
+  sent = 0;
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.limits);
+  }
+
+  resize(limits: SlotLimits): void {
+    this.#slots.resize(limits);
+    this.pump();
+  }
+
+  of(uid: string): JobInFlight | undefined {
+    const jobs = this.#byUid.get(uid) ?? [];
+    const job = jobs.find((held) => held.sentAt) ?? jobs[0];
+    return job && inFlight(job);
+  }
+
+  submit(order: JobOrder, done: (outcome: JobOutcome) => void): void {
+    const now = this.#options.clock.now();
+    const id = this.#options.random.ulid();
+    const { operation, spec, long } = order.step;
+    const job: Job = {
+      id,
+      order,
+      done,
+      attempt: (this.#attempts.get(`${order.uid}/${operation}`) ?? 0) + 1,
+      queuedAt: now,
+      heardAt: now,
+      stray: Promise.withResolvers(),
+      request: this.#request({ id, operation, spec, locks: heldBy(order), ...limitsOf(order) }),
+      long: long ?? false,
+      priority: priorityOf(operation),
+      locks: heldBy(order),
+      logged: false,
+    };
+    const other = (this.#byUid.get(order.uid) ?? []).find((held) => held.order.uid === order.uid);
+    this.#options.journal.put(recordOf(job));
+    for (const uid of job.locks) this.#byUid.set(uid, [...(this.#byUid.get(uid) ?? []), job]);
+    if (other) return this.#refuse(job, fault("Busy", `${other.order.step.operation} ${other.id} is at work on it`));
+    this.#slots.add(job);
+    this.pump();
+  }
+
+  /** Starts what may start. */
+  pump(): void {
+    const readiness = this.#options.readiness();
+    if (readiness.at === "waiting") return;
+    if (readiness.at === "refused") return this.#slots.drain().forEach((job) => this.#refuse(job, readiness.fault));
+    for (const job of this.#slots.take()) void this.#execute(job);
+  }
+
+  /** A result nobody waits for on its session: of a job asked for again and again, or given up. */
+  stray(result: JobResult): void {
+    for (const job of this.#slots.running) if (job.id === result.correlation_id) job.stray.resolve(result);
+    const lingering = this.#lingering.get(result.correlation_id);
+    if (lingering) this.#settled(lingering, result);
+  }
+
+  /** Asks for every job that was given up whether it has ended by now. To be called before an inventory starts. */
+  async settleLingering(): Promise<void> {
+    for (const job of [...this.#lingering.values()]) {
+      const told = await this.#ask(job);
+      if (told && told.state !== "Running") this.#settled(job, told.result);
+    }
+  }
+
+  /** Resolves when no job runs. */
+  async idle(): Promise<void> {
+    if (this.#slots.running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Gives up what runs: nobody will answer any more. */
+  abandon(): void {
+    this.#gone.abort();
+    this.pump();
+  }
+
+  #settled(job: Job, result: JobResult | undefined): void {
+    this.#lingering.delete(job.id);
+    this.uncertainty.ended(job.id);
+    const checked = result && this.#options.check.result(job.order.step.operation, job.id, result);
+    const observed = observedIn(checked?.result);
+    if (observed) this.#options.fold(observed, this.#options.clock.now());
+    this.#options.refresh();
+  }
+
+  #request<O extends Operation>(enquiry: Enquiry<O>): JobRequest & { operation: O } {
+    return envelope(this.#options.sender(), enquiry, this.#options.clock.now()) as JobRequest & { operation: O };
+  }
+
+  #refuse(job: Job, why: Fault): void {
+    // Later: nobody expects the outcome before submit has returned.
+    queueMicrotask(() => this.#finish(job, { effect: "none", fault: why }));
+  }
+
+  async #execute(job: Job): Promise<void> {
+    const now = this.#options.clock.now();
+    const { operation, spec } = job.order.step;
+    job.sentAt = now;
+    job.heardAt = now;
+    job.request = this.#request({ id: job.id, operation, spec, locks: job.locks, ...limitsOf(job.order) });
+    this.sent += 1;
+    this.#options.journal.put(recordOf(job));
+    let end: JobEnd;
+    try {
+      end = await this.#run(job);
+    } catch (error) {
+      this.#options.log.error({ error, job: job.id }, "a job failed inside the control plane");
+      end = { effect: "unknown", fault: fault("InternalError", error instanceof Error ? error.message : String(error)) };
+    }
+    this.#finish(job, end);
+  }
+
+  async #run(job: Job): Promise<JobEnd> {
+    const settled = new AbortController();
+    const { signal } = settled;
+    try {
+      const call = this.#options.pool().call(job.request, "job", {
+        listener: { log: (line) => this.#logged(job, line), progress: (percent) => this.#progressed(job, percent) },
+        waitMs: job.order.deadlineSeconds * 1000 + GRACE_MS,
+        signal,
+      });
+      const stray = job.stray.promise.then((result) => this.#told(job, result));
+      return await Promise.race([call.then((reply) => this.#replied(job, reply)), stray, this.#searched(job, signal)]);
+    } finally {
+      settled.abort();
+    }
+  }
+
+  async #replied(job: Job, reply: Reply): Promise<JobEnd> {
+    switch (reply.at) {
+      case "unsent":
+        return { effect: "none", fault: reply.fault };
+      case "answered":
+        if (reply.checked.ok || reply.checked.result) return endOf(reply.checked);
+        return await this.#recover(job, reply.checked.fault);
+      case "lost":
+        return await this.#recover(job, reply.fault);
+      case "silent":
+        return await this.#recover(job, timedOut(job).fault ?? reply.fault);
+      default:
+        return reply satisfies never;
+    }
+  }
+
+  /** The reply can't be had: asks for the job until it has ended, its deadline has passed, or the agent does not know it. */
+  async #recover(job: Job, why: Fault): Promise<JobEnd> {
+    for (;;) {
+      const told = await this.#ask(job);
+      if (told?.state === "Finished" && told.result) return this.#told(job, told.result);
+      if (told && told.state !== "Running") return { effect: "unknown", fault: why };
+      if (told?.percent !== undefined) this.#progressed(job, told.percent);
+      if (this.#gone.signal.aborted) return { effect: "mayRun", fault: why };
+      if (this.#overdue(job)) {
+        if (told) this.#cancel(job);
+        return timedOut(job);
+      }
+      await this.#options.clock.sleep(POLL_MS, this.#gone.signal);
+    }
+  }
+
+  /** Resolves only when the job is found ended while its reply has not come: the reply is lost. */
+  async #searched(job: Job, signal: AbortSignal): Promise<JobEnd> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(Math.max(POLL_MS, SILENCE_MS - (clock.now().getTime() - job.heardAt.getTime())), signal);
+      if (signal.aborted || clock.now().getTime() - job.heardAt.getTime() < SILENCE_MS) continue;
+      job.heardAt = clock.now();
+      const told = await this.#ask(job);
+      if (told?.state === "Finished" && told.result) return this.#told(job, told.result);
+    }
+    return await new Promise<never>(() => undefined);
+  }
+
+  #told(job: Job, result: JobResult): JobEnd {
+    return endOf(this.#options.check.result(job.order.step.operation, job.id, result));
+  }
+
+  #overdue(job: Job): boolean {
+    const sent = (job.sentAt ?? job.queuedAt).getTime();
+    return this.#options.clock.now().getTime() >= sent + job.order.deadlineSeconds * 1000 + GRACE_MS;
+  }
+
+  async #ask(job: Job): Promise<JobGetData | undefined> {
+    const id = this.#options.random.ulid();
+    const request = this.#request({ id, operation: "job.get", spec: { correlation_id: job.id }, deadlineSeconds: ASK_MS / 1000 });
+    const reply = await this.#options.pool().call(request, "control", { waitMs: ASK_MS });
+    return reply.at === "answered" && reply.checked.ok ? reply.checked.result.data : undefined;
+  }
+
+  #cancel(job: Job): void {
+    const id = this.#options.random.ulid();
+    const request = this.#request({ id, operation: "job.cancel", spec: { correlation_id: job.id }, deadlineSeconds: ASK_MS / 1000 });
+    void this.#options.pool().call(request, "control", { waitMs: ASK_MS });
+  }
+
+  #logged(job: Job, line: LogLine): void {
+    job.heardAt = this.#options.clock.now();
+    job.logged = true;
+    this.#options.journal.log(job.id, line);
+  }
+
+  #progressed(job: Job, percent: number): void {
+    const now = this.#options.clock.now();
+    job.heardAt = now;
+    if (job.percent === percent) return;
+    job.percent = percent;
+    this.#options.journal.put(recordOf(job));
+    if (job.wokenAt && now.getTime() - job.wokenAt.getTime() < WAKE_MS) return;
+    job.wokenAt = now;
+    this.#options.wake([job.order.uid]);
+  }
+
+  /** Folded first, then told: whoever is woken sees the state after the job. */
+  #finish(job: Job, end: JobEnd): void {
+    const now = this.#options.clock.now();
+    const { operation, dryRun } = { dryRun: false, ...job.order, ...job.order.step };
+    const observed = observedIn(end.result);
+    if (observed && end.effect !== "none") this.#options.fold(observed, now);
+    if (isChange(operation) && !dryRun) this.#judge(job, end, observed !== undefined);
+    this.#count(job, end);
+    this.#journalEnd(job, end, now);
+    this.#release(job);
+    if (end.fault?.code === "StaleController") this.#options.onStale(end.fault);
+    this.#options.wake(job.locks);
+    try {
+      job.done(outcomeOf(job, end, now));
+    } catch (error) {
+      this.#options.log.error({ error, job: job.id }, "the receiver of a job's outcome failed");
+    }
+    this.pump();
+  }
+
+  #judge(job: Job, end: JobEnd, observed: boolean): void {
+    if (end.effect === "mayRun") this.#lingering.set(job.id, job);
+    if (end.fault && (end.effect === "unknown" || end.effect === "mayRun"))
+      this.uncertainty.doubt(job.locks, end.fault, end.effect === "mayRun" ? job.id : undefined);
+    else if (observed) this.uncertainty.covered(job.locks);
+    // An error without a look at what is there: what we know may be the reason for it.
+    if (end.fault && end.effect !== "none" && (!observed || end.effect !== "known")) this.#options.refresh();
+  }
+
+  #count(job: Job, end: JobEnd): void {
+    const name = `${job.order.uid}/${job.order.step.operation}`;
+    if (end.fault) this.#attempts.set(name, job.attempt);
+    else this.#attempts.delete(name);
+  }
+
+  #journalEnd(job: Job, end: JobEnd, now: Date): void {
+    if (!job.logged) for (const line of end.result?.logs ?? []) this.#options.journal.log(job.id, line);
+    this.#options.journal.put(endedRecord(job, end, now));
+  }
+
+  #release(job: Job): void {
+    this.#slots.release(job);
+    for (const uid of job.locks) {
+      const rest = (this.#byUid.get(uid) ?? []).filter((other) => other !== job);
+      if (rest.length > 0) this.#byUid.set(uid, rest);
+      else this.#byUid.delete(uid);
+    }
+    if (this.#slots.running.size > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+const limitsOf = (order: JobOrder) => ({
+  deadlineSeconds: order.deadlineSeconds,
+  ...(order.dryRun !== undefined && { dryRun: order.dryRun }),
+});

@@ -1,0 +1,201 @@
+import type { AgentChannel, Clock, Logger } from "../engine/ports.ts";
+import { MAX_RESULT_BYTES, type Checked, type ProtocolCheck } from "../protocol/check.ts";
+import { fault, type Fault } from "../protocol/errors.ts";
+import type { JobRequest, JobResult, LogLine, Operation, SessionLine } from "../protocol/generated/types.ts";
+
+/** How a question to an agent ended, as far as its asker can tell. */
+export type Reply<O extends Operation = Operation> =
+  /** The agent answered; `checked` tells whether the answer can be used. */
+  | { readonly at: "answered"; readonly checked: Checked<O> }
+  /** Sent, and no answer within the deadline: it may still run. */
+  | { readonly at: "silent"; readonly fault: Fault }
+  /** Sent, then the way to the agent broke: it may have run, or run still. */
+  | { readonly at: "lost"; readonly fault: Fault }
+  /** Never sent. */
+  | { readonly at: "unsent"; readonly fault: Fault };
+
+/** What comes while a job runs. */
+export interface Listener {
+  readonly log?: (line: LogLine) => void;
+  readonly progress?: (percent: number, text?: string) => void;
+}
+
+export interface CallOptions {
+  readonly listener?: Listener;
+  /** Milliseconds from sending until the reply counts as silent. */
+  readonly waitMs: number;
+  /** Gives up waiting: the reply is then `silent`, and a later answer is late. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly check: ProtocolCheck;
+  /** Milliseconds between two heartbeats; three missed ones end the session. */
+  readonly heartbeatMs: number;
+  /** A result that nobody waits for any more: late, repeated, or of a job that an earlier session started. */
+  readonly onStray?: (result: JobResult) => void;
+  readonly onClose?: (fault: Fault) => void;
+  /** Called with the characters of every line sent and received. */
+  readonly onTraffic?: (characters: number) => void;
+}
+
+interface Pending {
+  readonly operation: Operation;
+  readonly listener: Listener;
+  readonly settle: (reply: Reply) => void;
+}
+
+const MISSED_HEARTBEATS = 3;
+const SHOWN = 200;
+
+/** One running agent: sends requests, and matches what comes back by correlation id. */
+export class AgentSession {
+  readonly #channel: AgentChannel;
+  readonly #options: SessionOptions;
+  readonly #pending = new Map<string, Pending>();
+  readonly #ended = new AbortController();
+  #closed: Fault | undefined;
+  #heard = true;
+  /** Requests sent so far. */
+  served = 0;
+
+  constructor(channel: AgentChannel, options: SessionOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    channel.onLine((line) => this.#line(line));
+    channel.onErrorLine((line) => this.#options.log.debug({ line: line.slice(0, SHOWN) }, "the agent wrote on STDERR"));
+    channel.onClose((why) => this.#end(why));
+    void this.#watch();
+  }
+
+  get open(): boolean {
+    return this.#closed === undefined;
+  }
+
+  /** Requests without a reply yet. */
+  get busy(): number {
+    return this.#pending.size;
+  }
+
+  /** Sends a request and waits for its end. Never rejects. */
+  call<O extends Operation>(request: JobRequest & { operation: O }, options: CallOptions): Promise<Reply<O>> {
+    if (this.#closed) return Promise.resolve({ at: "unsent", fault: this.#closed });
+    const id = request.correlation_id;
+    const { promise, resolve } = Promise.withResolvers<Reply>();
+    const done = new AbortController();
+    const settle = (reply: Reply) => {
+      if (!this.#pending.delete(id)) return;
+      done.abort();
+      resolve(reply);
+    };
+    this.#pending.set(id, { operation: request.operation, listener: options.listener ?? {}, settle });
+    const silent = () =>
+      settle({ at: "silent", fault: fault("Timeout", `no answer to ${request.operation} within ${options.waitMs} ms`) });
+    void this.#options.clock.sleep(options.waitMs, done.signal).then(() => done.signal.aborted || silent());
+    options.signal?.addEventListener("abort", silent, { once: true, signal: done.signal });
+    this.served += 1;
+    const line = JSON.stringify(request);
+    this.#options.onTraffic?.(line.length);
+    this.#channel.send(line);
+    if (options.signal?.aborted) silent();
+    return promise as Promise<Reply<O>>;
+  }
+
+  close(why: Fault = fault("HostUnreachable", "the session was closed")): void {
+    this.#end(why);
+    this.#channel.close();
+  }
+
+  /** A silent agent is a dead one: counts periods without a line, not the time of day, so that a stopped machine may wake up. */
+  async #watch(): Promise<void> {
+    let missed = 0;
+    while (this.open) {
+      await this.#options.clock.sleep(this.#options.heartbeatMs, this.#ended.signal);
+      missed = this.#heard ? 0 : missed + 1;
+      this.#heard = false;
+      if (missed < MISSED_HEARTBEATS || !this.open) continue;
+      const seconds = (MISSED_HEARTBEATS * this.#options.heartbeatMs) / 1000;
+      this.close(fault("HostUnreachable", `the agent has not been heard for ${seconds} s`));
+    }
+  }
+
+  #end(why: Fault): void {
+    if (this.#closed) return;
+    this.#closed = why;
+    this.#ended.abort();
+    for (const pending of [...this.#pending.values()]) pending.settle({ at: "lost", fault: why });
+    this.#options.onClose?.(why);
+  }
+
+  #line(line: string): void {
+    if (!this.open) return;
+    this.#heard = true;
+    this.#options.onTraffic?.(line.length);
+    const parsed = line.length < MAX_RESULT_BYTES ? parse(line) : undefined;
+    if (this.#options.check.sessionLine(parsed)) this.#take(parsed);
+    else if (looksLikeResult(line)) this.#broken(line, parsed);
+    else if (line.trim() !== "") this.#options.log.warn({ line: line.slice(0, SHOWN) }, "the agent wrote a line that is no message");
+  }
+
+  #take(line: SessionLine): void {
+    switch (line.type) {
+      case "heartbeat":
+        return;
+      case "log":
+        return this.#pending.get(line.correlation_id)?.listener.log?.(line.log);
+      case "progress":
+        return this.#pending.get(line.correlation_id)?.listener.progress?.(line.percent, line.text);
+      case "result":
+        return this.#result(line.result);
+      default:
+        return line satisfies never;
+    }
+  }
+
+  #result(result: JobResult): void {
+    const pending = this.#pending.get(result.correlation_id);
+    if (pending) {
+      const checked = this.#options.check.result(pending.operation, result.correlation_id, result);
+      return pending.settle({ at: "answered", checked });
+    }
+    this.#options.log.debug({ id: result.correlation_id, status: result.status }, "a late or repeated result");
+    this.#options.onStray?.(result);
+  }
+
+  /** A result that is malformed or cut off: its job's effect is unknown. With its id lost too, so is every job of this session. */
+  #broken(line: string, parsed: unknown): void {
+    this.#options.log.warn({ characters: line.length, line: line.slice(0, SHOWN) }, "the agent sent a broken result");
+    const id = idIn(parsed) ?? /"correlation_id":"([0-9A-HJKMNP-TV-Z]{26})"/.exec(line)?.[1];
+    const named = id === undefined ? undefined : this.#pending.get(id);
+    const problem =
+      id !== undefined && parsed !== undefined
+        ? this.#options.check.result(named?.operation ?? "agent.hello", id, resultIn(parsed))
+        : { ok: false as const, fault: fault("ProtocolError", cutOff(line)) };
+    if (id !== undefined) return named?.settle({ at: "answered", checked: problem });
+    for (const pending of [...this.#pending.values()]) pending.settle({ at: "answered", checked: problem });
+  }
+}
+
+const parse = (line: string): unknown => {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+};
+
+const cutOff = (line: string): string =>
+  line.length >= MAX_RESULT_BYTES ? "the result is longer than 8 MiB" : "the result is cut off or no JSON";
+
+const looksLikeResult = (line: string): boolean => /^\s*\{\s*"type"\s*:\s*"result"/.test(line.slice(0, SHOWN));
+
+const resultIn = (parsed: unknown): unknown =>
+  typeof parsed === "object" && parsed !== null && "result" in parsed ? parsed.result : undefined;
+
+const idIn = (parsed: unknown): string | undefined => {
+  const result = resultIn(parsed);
+  if (typeof result !== "object" || result === null || !("correlation_id" in result)) return undefined;
+  return typeof result.correlation_id === "string" ? result.correlation_id : undefined;
+};
