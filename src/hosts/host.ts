@@ -1,6 +1,14 @@
 import type { HostSettings, HostView, JobInFlight, JobOrder, JobOutcome, Reach, Transport } from "../engine/ports.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
-import type { Delta, HelloData, HostState, JobRequest, Operation, OperationSpecs, ValidateData } from "../protocol/generated/types.ts";
+import type {
+  Delta,
+  HelloData,
+  HostState,
+  JobRequest,
+  Operation,
+  OperationSpecs,
+  ValidateData,
+} from "../protocol/generated/types.ts";
 import { backoff } from "./backoff.ts";
 import { envelope, type Sender } from "./envelope.ts";
 import { fencing } from "./fence.ts";
@@ -169,16 +177,19 @@ export class ManagedHost implements HostView {
   // The loop: connect, look, sleep ---------------------------------------------------------------------------------
 
   async #run(): Promise<void> {
-    for (;;) {
+    while (!this.#over) {
       try {
         await this.#turn();
       } catch (error) {
         this.#options.log.error({ error, host: this.name }, "the loop of a host failed");
         this.#failed(fault("InternalError", error instanceof Error ? error.message : String(error)));
       }
-      if (this.#life === "stopped") return;
-      await this.#latch.sleep(this.#dueAt - this.#options.clock.now().getTime());
+      if (!this.#over) await this.#latch.sleep(this.#dueAt - this.#options.clock.now().getTime());
     }
+  }
+
+  get #over(): boolean {
+    return this.#life === "stopped";
   }
 
   async #turn(): Promise<void> {
@@ -202,7 +213,7 @@ export class ManagedHost implements HostView {
       pool.disconnect(refusal);
       this.#failed(refusal);
     } catch (error) {
-      if (pool === this.#pool && this.#life !== "stopped") this.#failed(faultOf(error));
+      if (pool === this.#pool && !this.#over) this.#failed(faultOf(error));
     }
     return false;
   }
@@ -226,7 +237,10 @@ export class ManagedHost implements HostView {
     const settings = this.#settings;
     const reply = await this.#ask("host.validate", { layout, networks: [...networks] }, VALIDATE_WAIT_S);
     if (reply.at !== "answered" || !reply.checked.ok) {
-      this.#options.log.warn({ host: this.name, fault: faultIn(reply) }, "host.validate was not answered; asked again later");
+      this.#options.log.warn(
+        { host: this.name, fault: faultIn(reply) },
+        "host.validate was not answered; asked again later",
+      );
       return;
     }
     this.#validated = settings === this.#settings;
@@ -254,7 +268,7 @@ export class ManagedHost implements HostView {
     const since = this.#digest === undefined ? {} : { since: this.#digest };
     this.#inventories += 1;
     const reply = await this.#ask("host.inventory", { layout: this.#settings.layout, ...since }, INVENTORY_WAIT_S);
-    if (this.#life === "stopped") return;
+    if (this.#over) return;
     if (reply.at !== "answered" || !reply.checked.ok) return this.#lookFailed(faultIn(reply));
     const { data } = reply.checked.result;
     const change = this.#known.foldInventory(data, at, asked.fold);
@@ -298,7 +312,10 @@ export class ManagedHost implements HostView {
 
   #readiness() {
     if (this.#life !== "running")
-      return { at: "refused", fault: fault("HostUnreachable", "the control plane stops, or no longer manages the host") } as const;
+      return {
+        at: "refused",
+        fault: fault("HostUnreachable", "the control plane stops, or no longer manages the host"),
+      } as const;
     if (this.#reach.at === "down") return { at: "refused", fault: unreachable(this.#reach.fault) } as const;
     const connected = this.#reach.at === "up" && this.#pool.mode !== "none";
     return connected ? ({ at: "ready" } as const) : ({ at: "waiting" } as const);
@@ -310,7 +327,7 @@ export class ManagedHost implements HostView {
   }
 
   #tell(change: HostChange): void {
-    if (this.#life !== "stopped") this.#options.onChange(this.name, change);
+    if (!this.#over) this.#options.onChange(this.name, change);
   }
 
   #setUp(): void {
@@ -373,13 +390,23 @@ export class ManagedHost implements HostView {
       this.#dueAt = 0;
       this.#latch.ring();
     };
-    return new AgentPool({ transport, clock, random, log, check, hello, onStray: (result) => this.#jobs.stray(result), onDown });
+    return new AgentPool({
+      transport,
+      clock,
+      random,
+      log,
+      check,
+      hello,
+      onStray: (result) => this.#jobs.stray(result),
+      onDown,
+    });
   }
 }
 
 const limitsOf = ({ concurrency, longConcurrency }: HostSettings) => ({ short: concurrency, long: longConcurrency });
 
-const unreachable = (why: Fault): Fault => (why.code === "StaleController" ? why : fault("HostUnreachable", why.message));
+const unreachable = (why: Fault): Fault =>
+  why.code === "StaleController" ? why : fault("HostUnreachable", why.message);
 
 const faultIn = (reply: Reply): Fault => {
   if (reply.at !== "answered") return reply.fault;

@@ -1,6 +1,12 @@
 import type { JobInFlight, JobOrder, JobOutcome, JobRecord } from "../engine/ports.ts";
 import { effectUnknown, fault, type Fault } from "../protocol/errors.ts";
-import { OPERATION_EFFECTS, type Delta, type JobRequest, type JobResult, type Operation } from "../protocol/generated/types.ts";
+import {
+  OPERATION_EFFECTS,
+  type Delta,
+  type JobRequest,
+  type JobResult,
+  type Operation,
+} from "../protocol/generated/types.ts";
 import type { Slotted } from "./slots.ts";
 
 /** A job on its way: waiting for a slot, or sent. */

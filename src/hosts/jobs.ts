@@ -27,7 +27,8 @@ export interface JobsOptions extends HostPorts {
   readonly pool: () => AgentPool;
   readonly sender: () => Sender;
   /** Whether jobs may be sent now; else they wait, or end with the fault. */
-  readonly readiness: () => { readonly at: "ready" } | { readonly at: "waiting" } | { readonly at: "refused"; readonly fault: Fault };
+  readonly readiness: () =>
+    { readonly at: "ready" } | { readonly at: "waiting" } | { readonly at: "refused"; readonly fault: Fault };
   readonly fold: (observed: Delta, at: Date) => void;
   readonly wake: (uids: readonly string[]) => void;
   readonly refresh: () => void;
@@ -166,7 +167,10 @@ export class Jobs {
       end = await this.#run(job);
     } catch (error) {
       this.#options.log.error({ error, job: job.id }, "a job failed inside the control plane");
-      end = { effect: "unknown", fault: fault("InternalError", error instanceof Error ? error.message : String(error)) };
+      end = {
+        effect: "unknown",
+        fault: fault("InternalError", error instanceof Error ? error.message : String(error)),
+      };
     }
     this.#finish(job, end);
   }
@@ -243,14 +247,24 @@ export class Jobs {
 
   async #ask(job: Job): Promise<JobGetData | undefined> {
     const id = this.#options.random.ulid();
-    const request = this.#request({ id, operation: "job.get", spec: { correlation_id: job.id }, deadlineSeconds: ASK_MS / 1000 });
+    const request = this.#request({
+      id,
+      operation: "job.get",
+      spec: { correlation_id: job.id },
+      deadlineSeconds: ASK_MS / 1000,
+    });
     const reply = await this.#options.pool().call(request, "control", { waitMs: ASK_MS });
     return reply.at === "answered" && reply.checked.ok ? reply.checked.result.data : undefined;
   }
 
   #cancel(job: Job): void {
     const id = this.#options.random.ulid();
-    const request = this.#request({ id, operation: "job.cancel", spec: { correlation_id: job.id }, deadlineSeconds: ASK_MS / 1000 });
+    const request = this.#request({
+      id,
+      operation: "job.cancel",
+      spec: { correlation_id: job.id },
+      deadlineSeconds: ASK_MS / 1000,
+    });
     void this.#options.pool().call(request, "control", { waitMs: ASK_MS });
   }
 

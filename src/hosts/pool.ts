@@ -78,13 +78,20 @@ export class AgentPool {
     const reply = await this.#once(this.#options.hello(), { waitMs: this.#options.helloMs ?? HELLO_MS });
     // What the session said is the better explanation: the one-shot form only fails for the same reason.
     if (reply.at !== "answered" || !reply.checked.ok) throw sessionError;
-    this.#options.log.warn({ fault: sessionError.fault }, "no agent session can be had, each job starts the agent anew");
+    this.#options.log.warn(
+      { fault: sessionError.fault },
+      "no agent session can be had, each job starts the agent anew",
+    );
     this.#connection = { at: "oneShot" };
     return reply.checked.result.data;
   }
 
   /** Never rejects. */
-  async call<O extends Operation>(request: JobRequest & { operation: O }, lane: Lane, options: CallOptions): Promise<Reply<O>> {
+  async call<O extends Operation>(
+    request: JobRequest & { operation: O },
+    lane: Lane,
+    options: CallOptions,
+  ): Promise<Reply<O>> {
     const connection = this.#connection;
     switch (connection.at) {
       case "none":
@@ -152,14 +159,20 @@ export class AgentPool {
       onTraffic: (characters) => (this.characters += characters),
     });
     made = session;
+    if (this.#stop.signal.aborted) session.close();
     const reply = await session.call(this.#options.hello(), { waitMs: this.#options.helloMs ?? HELLO_MS });
-    if (reply.at === "answered" && reply.checked.ok && session.open) return { session, hello: reply.checked.result.data };
+    if (reply.at === "answered" && reply.checked.ok && session.open)
+      return { session, hello: reply.checked.result.data };
     const why = faultIn(reply) ?? fault("HostUnreachable", "the agent ended right after its hello");
     session.close(why);
     throw new TransportError(why);
   }
 
-  async #shared<O extends Operation>(control: AgentSession, request: JobRequest & { operation: O }, options: CallOptions) {
+  async #shared<O extends Operation>(
+    control: AgentSession,
+    request: JobRequest & { operation: O },
+    options: CallOptions,
+  ) {
     if (control.served >= this.#recycleAfter) void this.#recycle(control);
     return await control.call(request, options);
   }
@@ -197,7 +210,11 @@ export class AgentPool {
     return reply;
   }
 
-  async #inLine<O extends Operation>(session: AgentSession, request: JobRequest & { operation: O }, options: CallOptions) {
+  async #inLine<O extends Operation>(
+    session: AgentSession,
+    request: JobRequest & { operation: O },
+    options: CallOptions,
+  ) {
     const reply = this.#line.then(() => session.call(request, options));
     this.#line = reply;
     return await reply;
@@ -231,4 +248,6 @@ const faultIn = (reply: Reply): Fault | undefined => {
 
 /** The fault of whatever opening a session threw. */
 export const faultOf = (error: unknown): Fault =>
-  error instanceof TransportError ? error.fault : fault("InternalError", error instanceof Error ? error.message : String(error));
+  error instanceof TransportError
+    ? error.fault
+    : fault("InternalError", error instanceof Error ? error.message : String(error));

@@ -92,7 +92,10 @@ export class AgentSession {
     };
     this.#pending.set(id, { operation: request.operation, listener: options.listener ?? {}, settle });
     const silent = () =>
-      settle({ at: "silent", fault: fault("Timeout", `no answer to ${request.operation} within ${options.waitMs} ms`) });
+      settle({
+        at: "silent",
+        fault: fault("Timeout", `no answer to ${request.operation} within ${options.waitMs} ms`),
+      });
     void this.#options.clock.sleep(options.waitMs, done.signal).then(() => done.signal.aborted || silent());
     options.signal?.addEventListener("abort", silent, { once: true, signal: done.signal });
     this.served += 1;
@@ -136,7 +139,8 @@ export class AgentSession {
     const parsed = line.length < MAX_RESULT_BYTES ? parse(line) : undefined;
     if (this.#options.check.sessionLine(parsed)) this.#take(parsed);
     else if (looksLikeResult(line)) this.#broken(line, parsed);
-    else if (line.trim() !== "") this.#options.log.warn({ line: line.slice(0, SHOWN) }, "the agent wrote a line that is no message");
+    else if (line.trim() !== "")
+      this.#options.log.warn({ line: line.slice(0, SHOWN) }, "the agent wrote a line that is no message");
   }
 
   #take(line: SessionLine): void {

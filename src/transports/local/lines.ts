@@ -45,7 +45,10 @@ export class LineSplitter {
   }
 
   #flush(): void {
-    const line = this.#parts.join("").replace(/^\uFEFF/, "").replace(/\r$/, "");
+    const line = this.#parts
+      .join("")
+      .replace(/^\uFEFF/, "")
+      .replace(/\r$/, "");
     this.#parts = [];
     this.#length = 0;
     this.#emit(line);
