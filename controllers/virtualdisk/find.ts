@@ -1,0 +1,104 @@
+import { isUnder, samePath } from "../../src/engine/paths.ts";
+import type { Attachment, SnapshotView } from "../../src/engine/ports.ts";
+import type { VirtualDisk } from "../../src/api/generated/types.ts";
+import type { DiskState } from "../../src/protocol/generated/types.ts";
+import { namespaceOf } from "../shared/objects.ts";
+import type { Scene } from "./scene.ts";
+import { wasProvisioned } from "./scene.ts";
+
+/** A file on the host, and what holds it. */
+export interface File {
+  readonly state: DiskState;
+  /** Machines that have it as their disk, checkpoints of theirs included. */
+  readonly attachments: readonly Attachment[];
+  /** Files that differ from it. */
+  readonly children: readonly DiskState[];
+}
+
+export type Found =
+  | { readonly at: "absent" }
+  | { readonly at: "present"; readonly file: File }
+  | { readonly at: "unknown"; readonly message: string }
+  | { readonly at: "ambiguous"; readonly message: string }
+  /** It was there once. */
+  | { readonly at: "missing"; readonly message: string }
+  /** A file of this name whose uid no object has. */
+  | { readonly at: "lost"; readonly path: string; readonly uid: string };
+
+/** The disk's file: by the uid in its name, else by the identifier pinned in status; a File by its path until then. */
+export const find = ({ disk, snapshot, world, hostName }: Scene): Found => {
+  const matches = matching(disk, snapshot);
+  if (matches.length > 1) {
+    const paths = matches.map(({ path }) => path).join(", ");
+    return {
+      at: "ambiguous",
+      message: `Several files on host ${hostName} are this disk by name or identifier: ${paths}`,
+    };
+  }
+  const [state] = matches;
+  if (snapshot.unknownParts.has("disks") || (state && snapshot.unknownIds.has(state.path)))
+    return { at: "unknown", message: `Files of host ${hostName} could not be read.` };
+  if (state) return { at: "present", file: fileOf(state, snapshot) };
+  if (!snapshot.complete) return { at: "unknown", message: `Host ${hostName} has not told yet all that it holds.` };
+  if (wasProvisioned(disk)) return { at: "missing", message: missingText(disk, snapshot) };
+  return lostOne({ disk, snapshot, world }) ?? { at: "absent" };
+};
+
+const fileOf = (state: DiskState, snapshot: SnapshotView): File => ({
+  state,
+  attachments: snapshot.holders(state.path).filter(({ disk }) => samePath(disk.file, state.path)),
+  children: snapshot.children(state.path).filter(({ path }) => !isCheckpoint(path)),
+});
+
+/** A checkpoint's own file, which its machine's chain shows. */
+const isCheckpoint = (path: string): boolean => /\.avhdx?$/i.test(path);
+
+/** A clone being written has its source's identifier until it is finished. */
+const isPartial = (path: string): boolean => /\.partial\.vhdx?$/i.test(path);
+
+const matching = (disk: VirtualDisk, snapshot: SnapshotView): readonly DiskState[] => {
+  const { uid } = disk.metadata;
+  const id = disk.status?.id;
+  const all = [...snapshot.disksOf(uid), ...(id === undefined ? [] : snapshot.diskById(id))];
+  const own = all.filter(({ path }) => !isCheckpoint(path) && !isPartial(path));
+  if (own.length === 0 && !wasProvisioned(disk)) return hinted(disk, snapshot);
+  return own.filter((one, at) => own.findIndex((other) => samePath(other.path, one.path)) === at);
+};
+
+/** Files taken over: their names don't tell, so their sidecars do, until the identifier is pinned. */
+const hinted = (disk: VirtualDisk, snapshot: SnapshotView): readonly DiskState[] =>
+  [...snapshot.disks.values()].filter(
+    ({ sidecar, diskId }) => sidecar?.uid === disk.metadata.uid && (diskId === undefined || diskId === sidecar.diskId),
+  );
+
+const missingText = (disk: VirtualDisk, snapshot: SnapshotView): string => {
+  const trashed = [...snapshot.trash.values()].find(({ owner }) => owner.uid === disk.metadata.uid);
+  const { path } = disk.status ?? {};
+  return trashed
+    ? `The file lies in the trash at ${trashed.path}; bring it back with aetherv restore.`
+    : `The file ${path ?? "of this disk"} is gone from the host. It is not made again, as its content would be lost: put it back, or delete this object.`;
+};
+
+/** A file `<namespace>\<name>.<uid>` with our own sidecar whose uid no object has: of a lost store. */
+const lostOne = ({ disk, snapshot, world }: Pick<Scene, "disk" | "snapshot" | "world">): Found | undefined => {
+  const folder = new RegExp(`\\\\${escaped(namespaceOf(disk))}\\\\${escaped(disk.metadata.name)}\\.[^\\\\]+$`, "i");
+  const lost = [...snapshot.disks.values()].find(
+    ({ path, uid, sidecar }) =>
+      uid !== undefined &&
+      uid !== disk.metadata.uid &&
+      folder.test(path) &&
+      sidecar?.uid === uid &&
+      (sidecar.controlPlaneId ?? world.controlPlaneId) === world.controlPlaneId &&
+      !world.objects.list("VirtualDisk").some(({ metadata }) => metadata.uid === uid),
+  );
+  return lost?.uid === undefined ? undefined : { at: "lost", path: lost.path, uid: lost.uid };
+};
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** The storage class of the host in whose folder a file lies; the innermost where they nest. */
+export const classesAt = ({ host }: Pick<Scene, "host">, path: string): readonly string[] => {
+  const around = (host.spec.storageClasses ?? []).filter((one) => isUnder(path, one.path));
+  const longest = Math.max(0, ...around.map((one) => one.path.length));
+  return around.filter((one) => one.path.length === longest).map(({ name }) => name);
+};

@@ -1,0 +1,173 @@
+import type { VirtualDisk } from "../../src/api/generated/types.ts";
+import { condition, findCondition, merge, secondsText } from "../../src/engine/conditions.ts";
+import type { ConditionDraft } from "../../src/engine/conditions.ts";
+import { shownChanges } from "../../src/engine/plan.ts";
+import type { Blocked, World } from "../../src/engine/ports.ts";
+import type { Attachment } from "../../src/engine/ports.ts";
+import { pendingChanges } from "../shared/gate.ts";
+import { shownJob } from "../shared/lastJob.ts";
+import { isOff } from "../shared/machine.ts";
+import type { Machine } from "../shared/machine.ts";
+import { compact, isPaused } from "../shared/objects.ts";
+import { declaredAttachment, holderOf, targetOf } from "./attach.ts";
+import { classesAt } from "./find.ts";
+import type { File, Found } from "./find.ts";
+import { growth } from "./plan.ts";
+import type { DiskPlan } from "./plan.ts";
+import type { Scene } from "./scene.ts";
+
+export type Status = NonNullable<VirtualDisk["status"]>;
+
+/** The status of a disk that can't be looked at: all as before, but for the conditions. */
+export const statusBefore = (disk: VirtualDisk, world: World, trio: readonly ConditionDraft[]): Status => {
+  const before = disk.status;
+  const kept = ["Provisioned", "Attached", "Resizing"].flatMap((type) => {
+    const last = findCondition(before?.conditions, type);
+    return last ? [condition(type, last.status, last.reason, last.message)] : [];
+  });
+  return closed(disk, world, { ...before }, [...withPause(disk, trio), ...kept]);
+};
+
+const withPause = (disk: VirtualDisk, trio: readonly ConditionDraft[]): readonly ConditionDraft[] =>
+  isPaused(disk) && !trio.some(({ type }) => type === "Paused")
+    ? [...trio, condition("Paused", "True", "Paused", "The annotation aetherv.io/paused holds all jobs back.")]
+    : trio;
+
+const closed = (disk: VirtualDisk, world: World, status: Status, drafts: readonly ConditionDraft[]): Status =>
+  compact({
+    ...status,
+    conditions: merge(disk.status?.conditions, drafts, { now: world.now, generation: disk.metadata.generation }),
+    observedGeneration: disk.metadata.generation,
+    lastJob: shownJob(world, disk.status?.lastJob),
+  }) as Status;
+
+/** The status of a disk that was looked at. */
+export const statusOf = (scene: Scene, found: Found, plan: DiskPlan, trio: readonly ConditionDraft[]): Status => {
+  const file = found.at === "present" ? found.file : undefined;
+  const target = targetOf(scene);
+  const machines = machinesOf(scene, file, target).flatMap(({ vm }) => vm ?? []);
+  const pending = shownChanges(pendingChanges(plan.steps, scene.disk, machines)).slice(0, 256);
+  const status = {
+    ...(file ? fileStatus(scene, file) : { ...scene.disk.status }),
+    attachedTo: attachedTo(scene, file, target),
+    progress: progress(scene),
+    trash: undefined,
+    pendingChanges: pending.length > 0 ? pending : undefined,
+  };
+  const drafts = [
+    ...withPause(scene.disk, trio),
+    provisioned(scene, found, plan),
+    attached(scene, found, plan, target),
+    resizing(plan),
+  ];
+  return closed(scene.disk, scene.world, compact(status) as Status, drafts);
+};
+
+const machinesOf = (scene: Scene, file: File | undefined, target: Machine | undefined): readonly Machine[] => [
+  ...(target ? [target] : []),
+  ...(file?.attachments ?? []).flatMap((one) => holderOf(scene, one) ?? []),
+];
+
+const fileStatus = (scene: Scene, { state, attachments }: File): Status => {
+  const before = scene.disk.status;
+  const [leaf] = attachments;
+  const parents = (leaf ? leaf.disk.chain.slice(1) : [state.parentPath ?? []].flat()).slice(0, 256);
+  return compact({
+    host: scene.hostName,
+    path: state.path,
+    id: state.diskId ?? before?.id,
+    size: state.size,
+    fileSize: steady(before?.fileSize, state.fileSize),
+    storageClass: classesAt(scene, state.path)[0] ?? before?.storageClass,
+    format: state.format,
+    diskType: state.diskType,
+    parents: parents.length > 0 ? parents : undefined,
+    everAttached: before?.everAttached || attachments.some(({ vm }) => !isOff(vm)) || undefined,
+  }) as Status;
+};
+
+/** A size that is rewritten only when off by 5 % and 1 GiB. */
+const steady = (before: number | undefined, now: number): number => {
+  if (before === undefined) return now;
+  const off = Math.abs(now - before);
+  return off > 2 ** 30 && off > before * 0.05 ? now : before;
+};
+
+/** Where the disk was seen attached; kept while its machine can't be seen. */
+const attachedTo = (scene: Scene, file: File | undefined, target: Machine | undefined): Status["attachedTo"] => {
+  const attachment = file && (declaredAttachment(file, target) ?? file.attachments[0]);
+  if (attachment) return shownAttachment(scene, attachment);
+  const before = scene.disk.status?.attachedTo;
+  if (!file || before === undefined) return before;
+  const unseen = target?.at === "blocked" && target.vm !== undefined && target.name === before.virtualMachine;
+  return unseen ? before : undefined;
+};
+
+const shownAttachment = (scene: Scene, attachment: Attachment): Status["attachedTo"] => {
+  const { controllerType: controller, controllerNumber, controllerLocation } = attachment.disk;
+  const virtualMachine = holderOf(scene, attachment)?.name;
+  return compact({ virtualMachine, controller, controllerNumber, controllerLocation }) as Status["attachedTo"];
+};
+
+const longOperations = ["disk.clone", "disk.move"];
+
+/** Progress in steps of 10 %, so that status is rewritten no oftener. */
+const progress = ({ job }: Scene): Status["progress"] =>
+  job && longOperations.includes(job.operation)
+    ? {
+        operation: job.operation,
+        percent: Math.floor((job.percent ?? 0) / 10) * 10,
+        startedAt: secondsText(job.startedAt),
+      }
+    : undefined;
+
+const provisioned = (scene: Scene, found: Found, { blocked }: DiskPlan): ConditionDraft => {
+  switch (found.at) {
+    case "present":
+      return condition("Provisioned", "True", "Provisioned");
+    case "absent":
+      return blocked
+        ? condition("Provisioned", "False", blocked.reason, blocked.message)
+        : condition("Provisioned", "False", scene.job ? "Provisioning" : "NotCreated", "The file is not made yet.");
+    case "missing":
+      return condition("Provisioned", "False", "DiskMissing", found.message);
+    case "ambiguous":
+      return condition("Provisioned", "Unknown", "OwnershipAmbiguous", found.message);
+    case "lost":
+      return condition("Provisioned", "False", "IdentityChanged", `The file ${found.path} carries uid ${found.uid}.`);
+    case "unknown":
+      return condition("Provisioned", "Unknown", "WaitingForHost", found.message);
+    default:
+      return found satisfies never;
+  }
+};
+
+const attached = (scene: Scene, found: Found, plan: DiskPlan, target: Machine | undefined): ConditionDraft => {
+  const file = found.at === "present" ? found.file : undefined;
+  if (!target) return unasked(scene, file);
+  if (file && declaredAttachment(file, target)) return condition("Attached", "True", "Attached");
+  const planned = plan.steps.find(({ step: { operation } }) => operation === "disk.attach");
+  const why: Blocked | undefined =
+    plan.blocked ?? (target.at === "blocked" ? target.why : undefined) ?? blockedGate(planned?.gate);
+  return condition("Attached", "False", why?.reason ?? "NotAttached", why?.message ?? "The disk is not attached yet.");
+};
+
+const blockedGate = (gate: DiskPlan["steps"][number]["gate"] | undefined): Blocked | undefined =>
+  gate?.at === "waiting" || gate?.at === "stalled" ? gate : undefined;
+
+/** No attachment is declared. A disk that is still attached says so until it is detached. */
+const unasked = ({ disk }: Scene, file: File | undefined): ConditionDraft => {
+  const [attachment] = file?.attachments ?? [];
+  const before = findCondition(disk.status?.conditions, "Attached");
+  return attachment && before?.status === "True"
+    ? condition("Attached", "True", "Attached", `Still attached to ${attachment.vm.name}, to be detached.`)
+    : condition("Attached", "False", "NotRequested", attachment ? `Attached to ${attachment.vm.name}.` : "");
+};
+
+const resizing = (plan: DiskPlan): ConditionDraft => {
+  const grow = growth(plan);
+  if (!grow) return condition("Resizing", "False", "NotRequested");
+  const { gate } = grow;
+  if (gate.at === "go") return condition("Resizing", "True", "Growing");
+  return condition("Resizing", "True", gate.at === "pending" ? "AwaitingApproval" : gate.reason, gate.message);
+};
