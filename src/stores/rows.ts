@@ -149,3 +149,7 @@ export const revised = (row: Row, resourceVersion: string): Row => ({
   ...row,
   object: withMetadata(row.object, { ...row.object.metadata, resourceVersion }),
 });
+
+/** Its owner forbade the deletion. */
+export const isProtected = ({ object }: Row): boolean =>
+  (object.spec as { deletionProtection?: unknown } | null | undefined)?.deletionProtection === true;

@@ -3,7 +3,16 @@ import type { Key, Resource } from "../api/resource.ts";
 import { ConflictError } from "../engine/ports.ts";
 import type { Clock, Draft, Objects, Random, Store } from "../engine/ports.ts";
 import { frozenCopy } from "./equal.ts";
-import { bornOfDraft, deletionAsked, isFinished, keyOfDraft, metadataWritten, revised, statusWritten } from "./rows.ts";
+import {
+  bornOfDraft,
+  deletionAsked,
+  isFinished,
+  isProtected,
+  keyOfDraft,
+  metadataWritten,
+  revised,
+  statusWritten,
+} from "./rows.ts";
 import type { Row } from "./rows.ts";
 import { messageOf } from "./validation.ts";
 import type { Validation } from "./validation.ts";
@@ -86,6 +95,7 @@ export class ObjectTable implements Store {
       const text = keyText(key);
       const row = this.#rows.get(text);
       if (row?.object.metadata.uid !== uid) return;
+      if (isProtected(row)) throw new Error(`${text} is not deleted: spec.deletionProtection is true`);
       await this.commitRow(text, row, deletionAsked(row, this.#options.clock.now()));
     });
   }

@@ -2,7 +2,7 @@ import { keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
 import { checkedManifest, checkedUpdate } from "../admission.ts";
 import type { Checked } from "../admission.ts";
-import { bornOfManifest, deletionAsked, namespaceOf } from "../rows.ts";
+import { bornOfManifest, deletionAsked, isProtected, namespaceOf } from "../rows.ts";
 import type { Manifest, Row } from "../rows.ts";
 import { ObjectTable } from "../table.ts";
 import type { TableOptions } from "../table.ts";
@@ -46,6 +46,7 @@ export class MemoryStore extends ObjectTable {
   remove(key: Key): Promise<void> {
     return this.exclusive(async () => {
       const row = this.row(keyText(key));
+      if (row && isProtected(row)) throw new Error(`${keyText(key)} is not deleted: spec.deletionProtection is true`);
       if (row) await this.commitRow(keyText(key), row, deletionAsked(row, this.#own.clock.now()));
     });
   }

@@ -1,0 +1,168 @@
+import { keyText } from "../../api/resource.ts";
+import type { Validation } from "../validation.ts";
+import { maxFileBytes, readContent, unreadable } from "./content.ts";
+import { errorCode } from "./filesystem.ts";
+import type { FileStat, FileSystem } from "./filesystem.ts";
+import type { FileContent } from "./part.ts";
+import type { Problem } from "./place.ts";
+
+/** A folder as the last scan found it. */
+export interface FolderReport {
+  readonly folder: string;
+  /** Set when it, or a folder within it, could not be read. */
+  readonly problems: readonly Problem[];
+  /** Documents of objects and Secrets beneath it. */
+  readonly documents: number;
+}
+
+export interface FileReport {
+  readonly file: string;
+  readonly content: FileContent;
+  /** Keys that the file declared when it was last without a problem; what a broken file still stands for. */
+  readonly lastKeys: readonly string[];
+}
+
+export interface ScanReport {
+  readonly folders: readonly FolderReport[];
+  readonly files: readonly FileReport[];
+  /** False when a file changed or went while it was read: the scan proves no absence. */
+  readonly steady: boolean;
+}
+
+interface Known extends FileReport {
+  readonly signature: string;
+}
+
+interface Listing {
+  readonly files: Map<string, FileStat>;
+  readonly problems: Problem[];
+  steady: boolean;
+}
+
+const isManifest = (name: string): boolean => /\.(ya?ml|json)$/i.test(name);
+
+const signatureOf = ({ size, modified, inode, mode }: FileStat): string => `${size} ${modified} ${inode} ${mode ?? ""}`;
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist",
+  EACCES: "may not be read (permission denied)",
+  EPERM: "may not be read (operation not permitted)",
+  ENOTDIR: "is no folder",
+  ELOOP: "is a symbolic link to itself",
+};
+
+const reasonOf = (error: unknown): string =>
+  reasons[errorCode(error)] ?? `cannot be read (${errorCode(error) || "error"})`;
+
+const problemAt = (file: string, message: string): Problem => ({ file, line: 1, column: 1, message });
+
+/** Reads folders of manifests again and again; parses only files that changed. */
+export class Scanner {
+  readonly #fs: FileSystem;
+  readonly #validation: Validation;
+  readonly #folders: readonly string[];
+  #known = new Map<string, Known>();
+  /** Files parsed so far. */
+  parsed = 0;
+
+  constructor(options: { fs: FileSystem; validation: Validation; folders: readonly string[] }) {
+    this.#fs = options.fs;
+    this.#validation = options.validation;
+    this.#folders = options.folders;
+  }
+
+  async scan(): Promise<ScanReport> {
+    const known = new Map<string, Known>();
+    const folders: FolderReport[] = [];
+    let steady = true;
+    for (const folder of this.#folders) {
+      const listing: Listing = { files: new Map(), problems: [], steady: true };
+      await this.#walk(folder, listing, []);
+      const reports: Known[] = [];
+      for (const [file, stat] of listing.files) {
+        const report = await this.#file(file, stat, listing);
+        // A file may be reached through two folders; it is one file.
+        if (report && !known.has(file)) known.set(file, report);
+        if (report) reports.push(report);
+      }
+      steady &&= listing.steady;
+      const documents = reports.reduce((sum, { content }) => sum + content.objects.length + content.secrets.length, 0);
+      folders.push({ folder, problems: listing.problems, documents });
+    }
+    this.#known = known;
+    return { folders, files: [...known.values()], steady };
+  }
+
+  /** The content of one file as it is now; undefined if it is gone. */
+  async read(file: string): Promise<FileContent | undefined> {
+    try {
+      const stat = await this.#fs.stat(file);
+      return readContent(file, await this.#fs.read(file), stat, this.#validation);
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return undefined;
+      return unreadable(file, reasonOf(error));
+    }
+  }
+
+  /** `above`: real paths of the folders on the way, against links in a circle. */
+  async #walk(folder: string, listing: Listing, above: readonly string[]): Promise<void> {
+    try {
+      const real = await this.#fs.real(folder);
+      if (above.includes(real)) return;
+      const names = await this.#fs.list(folder);
+      for (const name of [...names].sort()) {
+        if (!name.startsWith(".")) await this.#entry({ folder, name }, listing, [...above, real]);
+      }
+    } catch (error) {
+      listing.problems.push(
+        problemAt(folder, `the folder ${reasonOf(error)}; nothing is deleted until it can be read`),
+      );
+    }
+  }
+
+  async #entry(entry: { folder: string; name: string }, listing: Listing, above: readonly string[]): Promise<void> {
+    const path = `${entry.folder}/${entry.name}`;
+    try {
+      const stat = await this.#fs.stat(path);
+      if (stat.type === "folder") await this.#walk(path, listing, above);
+      else if (stat.type === "file" && isManifest(path)) listing.files.set(path, stat);
+    } catch (error) {
+      if (await this.#went(entry, error)) listing.steady = false;
+      else listing.problems.push(problemAt(path, `${reasonOf(error)}; nothing is deleted until it can be read`));
+    }
+  }
+
+  /** True if the name is no longer in its folder; false for a link that leads nowhere. */
+  async #went({ folder, name }: { folder: string; name: string }, error: unknown): Promise<boolean> {
+    return errorCode(error) === "ENOENT" && !(await this.#fs.list(folder)).includes(name);
+  }
+
+  async #file(file: string, stat: FileStat, listing: Listing): Promise<Known | undefined> {
+    const signature = signatureOf(stat);
+    const before = this.#known.get(file);
+    if (before?.signature === signature) return before;
+    const { content, settled } = await this.#parse(file, stat, listing);
+    if (!content) return undefined;
+    this.parsed += 1;
+    const keys = content.objects.map(({ key }) => keyText(key));
+    const lastKeys = content.problems.length === 0 ? keys : (before?.lastKeys ?? []);
+    const secrets = content.secrets.map(({ values: _, ...secret }) => secret);
+    return { file, signature: settled ? signature : "", content: { ...content, secrets }, lastKeys };
+  }
+
+  /** `settled`: the same signature means the same content; not so after an error of reading, which may pass. */
+  async #parse(file: string, stat: FileStat, listing: Listing): Promise<{ content?: FileContent; settled: boolean }> {
+    if (stat.size > maxFileBytes)
+      return { content: unreadable(file, `is ${stat.size} bytes; at most ${maxFileBytes} are read`), settled: true };
+    try {
+      const bytes = await this.#fs.read(file);
+      const settled = signatureOf(await this.#fs.stat(file)) === signatureOf(stat);
+      listing.steady &&= settled;
+      return { content: readContent(file, bytes, stat, this.#validation), settled };
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") return { content: unreadable(file, reasonOf(error)), settled: false };
+      listing.steady = false;
+      return { settled: false };
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import { keyOf, keyText } from "../../api/resource.ts";
+import type { Key, Resource } from "../../api/resource.ts";
+import { ConflictError } from "../../engine/ports.ts";
+import type { Clock, KeyValue, Logger, Random } from "../../engine/ports.ts";
+import { isProtected } from "../rows.ts";
+import type { Birth } from "../rows.ts";
+import { ObjectTable } from "../table.ts";
+import type { Validation } from "../validation.ts";
+import { nextDue } from "./brakes.ts";
+import type { MissingState } from "./brakes.ts";
+import type { FileSystem } from "./filesystem.ts";
+import { placeText, problemText } from "./place.ts";
+import type { Place, Problem } from "./place.ts";
+import { folderBatch, load, objectBatch } from "./records.ts";
+import type { Loaded } from "./records.ts";
+import { Scanner } from "./scan.ts";
+import type { ScanReport } from "./scan.ts";
+import { sweep } from "./sweep.ts";
+import type { SweepOutput } from "./sweep.ts";
+import { Trigger } from "./trigger.ts";
+
+export interface FileStoreOptions {
+  /** Folders of manifests, read with all their folders. */
+  readonly folders: readonly string[];
+  /** Identity, status and last good spec of every object. */
+  readonly data: KeyValue;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly validation: Validation;
+  readonly log: Logger;
+  /** How long a document must be gone before its object's deletion begins; milliseconds, default 30000. */
+  readonly deletionDelayMs?: number;
+  /** Files are looked at this often without any event; milliseconds, default 5000. */
+  readonly scanIntervalMs?: number;
+  /** Quiet time after an event before the files are read; milliseconds, default 100. */
+  readonly debounceMs?: number;
+  /** The uid that a host's stamp carries for an object that the store does not know (a lost store). */
+  readonly adoptUid?: (key: Key) => string | undefined;
+}
+
+/** An object whose document is gone. */
+export interface Missing {
+  readonly key: Key;
+  readonly since: Date;
+  /** Where the document was seen last, if this process saw it. */
+  readonly place?: Place;
+  /** When its deletion begins, if the files stay as they are; absent while something holds it back. */
+  readonly deletionAt?: Date;
+}
+
+/** The desired state as YAML files have it; identity and status in a KeyValue. See docs: file mode. */
+export class FileStore extends ObjectTable {
+  readonly #files: Required<Omit<FileStoreOptions, "adoptUid">> & Pick<FileStoreOptions, "adoptUid">;
+  readonly #scanner: Scanner;
+  readonly #trigger: Trigger;
+  readonly #buried = new Set<string>();
+  #marked: ReadonlySet<string>;
+  #missing: MissingState = new Map();
+  #places: ReadonlyMap<string, Place> = new Map();
+  #problems: readonly Problem[] = [];
+  #scan: ScanReport = { folders: [], files: [], steady: false };
+  #sweeping: Promise<void> = Promise.resolve();
+
+  /** Loads what is known and reads the files once. Problems of files are no errors: see `problems`. */
+  static async open(options: FileStoreOptions): Promise<FileStore> {
+    const store = new FileStore(options, await load(options.data));
+    await store.sweep();
+    return store;
+  }
+
+  private constructor(options: FileStoreOptions, loaded: Loaded) {
+    const { clock, random, validation, data } = options;
+    super({ clock, random, validation, persist: (changes, revision) => data.write(objectBatch(changes, revision)) });
+    this.load(loaded.rows, loaded.revision);
+    this.#files = { deletionDelayMs: 30_000, scanIntervalMs: 5000, debounceMs: 100, ...options };
+    this.#scanner = new Scanner(options);
+    this.#trigger = new Trigger(clock);
+    this.#marked = loaded.folders;
+  }
+
+  /** What is wrong with the files now, in the order of places. */
+  problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** Objects whose document is gone, whose deletion has not begun. */
+  missing(): readonly Missing[] {
+    return [...this.#missing].flatMap(([text, { since, provenSince }]) => {
+      const row = this.row(text);
+      if (!row) return [];
+      const place = this.#places.get(text);
+      const at = provenSince === undefined || isProtected(row) ? undefined : provenSince + this.#files.deletionDelayMs;
+      return [
+        {
+          key: keyOf(row.object),
+          since: new Date(since),
+          ...(place && { place }),
+          ...(at !== undefined && { deletionAt: new Date(at) }),
+        },
+      ];
+    });
+  }
+
+  /** Where an object's document is. */
+  place(key: Key): Place | undefined {
+    return this.#places.get(keyText(key));
+  }
+
+  /** Folders that are empty now and were not: nothing is deleted until `confirmEmpty`. */
+  emptied(): readonly string[] {
+    const full = new Set(this.#scan.folders.filter(({ documents }) => documents > 0).map(({ folder }) => folder));
+    return [...this.#marked].filter((folder) => !full.has(folder));
+  }
+
+  /** Confirms that an emptied folder (all of them, if none is named) is meant to be empty: deletion goes its way. */
+  async confirmEmpty(folder?: string): Promise<void> {
+    const confirmed = this.emptied().filter((name) => folder === undefined || name === folder);
+    if (folder !== undefined && confirmed.length === 0)
+      throw new Error(`${folder} is no emptied folder; there are: ${this.emptied().join(", ") || "none"}`);
+    await this.exclusive(() => this.#mark(new Set([...this.#marked].filter((name) => !confirmed.includes(name)))));
+    await this.sweep();
+  }
+
+  /** Sets an annotation, or removes it (null). Rejects if the object is not there or a file declares the annotation. */
+  setAnnotation(key: Key, name: string, value: string | null): Promise<Resource> {
+    const row = this.row(keyText(key));
+    if (!row) return Promise.reject(new Error(`${keyText(key)} does not exist`));
+    if (Object.hasOwn(row.declared, name)) {
+      const place = this.place(key);
+      return Promise.reject(
+        new Error(`${name} of ${keyText(key)} is set by ${place ? placeText(place) : "its file"}: change it there`),
+      );
+    }
+    const { [name]: _, ...others } = row.object.metadata.annotations ?? {};
+    const annotations = value === null ? others : { ...others, [name]: value };
+    const next = { ...row.object, metadata: { ...row.object.metadata, annotations } };
+    return this.putMetadata(next).catch((error: unknown) => {
+      if (error instanceof ConflictError) return this.setAnnotation(key, name, value);
+      throw error;
+    });
+  }
+
+  /** Values of a Secret, read from its file now; undefined if no file has it. Rejects, naming the place, if the file is not in order. */
+  async secret(namespace: string, name: string): Promise<Readonly<Record<string, Uint8Array>> | undefined> {
+    const same = (secret: { namespace: string; name: string }): boolean =>
+      secret.namespace === namespace && secret.name === name;
+    const found = this.#scan.files.flatMap(({ content }) => content.secrets.filter(same));
+    const [first, second] = found;
+    if (!first) return undefined;
+    if (second)
+      throw new Error(
+        `Secret ${namespace}/${name} is declared at ${found.map(({ place }) => placeText(place)).join(" and ")}: keep one`,
+      );
+    const content = await this.#scanner.read(first.place.file);
+    const [problem] = content?.problems ?? [];
+    if (problem) throw new Error(`Secret ${namespace}/${name} is not read: ${problemText(problem)}`);
+    return content?.secrets.find(same)?.values;
+  }
+
+  /** Reads the folders and takes up what changed. Several calls at once are done one after the other. */
+  sweep(): Promise<void> {
+    const done = this.#sweeping.then(() => this.#sweepOnce());
+    this.#sweeping = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Watches the folders until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { fs, folders, log, debounceMs } = this.#files;
+    const watcher = fs.watch(folders, () => this.#trigger.pull());
+    while (!signal.aborted) {
+      const pulled = await this.#trigger.wait(this.#interval(), signal);
+      if (pulled) await this.#trigger.calm(debounceMs, signal);
+      if (signal.aborted) break;
+      await this.sweep().catch((error: unknown) =>
+        log.error({ err: error }, "the files could not be taken up; tried again"),
+      );
+    }
+    await watcher.close();
+  }
+
+  override async putMetadata(next: Resource): Promise<Resource> {
+    const written = await super.putMetadata(next);
+    const key = keyText(keyOf(next));
+    if (this.row(key)) return written;
+    this.#buried.add(next.metadata.uid);
+    // Its document may be back: then it makes a new object.
+    this.#trigger.pull();
+    return written;
+  }
+
+  #interval(): number {
+    const { scanIntervalMs, debounceMs, deletionDelayMs, clock } = this.#files;
+    if (!this.#scan.steady) return debounceMs;
+    const due = nextDue(this.#missing, clock.now().getTime(), deletionDelayMs);
+    return due === undefined ? scanIntervalMs : Math.min(scanIntervalMs, Math.max(due, debounceMs));
+  }
+
+  async #sweepOnce(): Promise<void> {
+    const scan = await this.#scanner.scan();
+    await this.exclusive(async () => {
+      const { clock, deletionDelayMs, validation } = this.#files;
+      const out = sweep({
+        scan,
+        rows: new Map(this.rows()),
+        missing: this.#missing,
+        marked: this.#marked,
+        places: this.#places,
+        now: clock.now(),
+        delayMs: deletionDelayMs,
+        validation,
+        birth: (key) => this.#birth(key),
+      });
+      // Marks first: a folder that is not known to have been full would not be missed.
+      await this.#mark(out.marked);
+      await this.commit(out.changes);
+      this.#remember(scan, out);
+    });
+  }
+
+  #remember(scan: ScanReport, out: SweepOutput): void {
+    this.#scan = scan;
+    this.#missing = new Map([...out.missing].filter(([key]) => !out.changes.has(key)));
+    this.#places = new Map([...out.places].filter(([key]) => this.row(key) !== undefined));
+    this.#logNew(out.problems);
+    this.#problems = out.problems;
+  }
+
+  #logNew(problems: readonly Problem[]): void {
+    const known = new Set(this.#problems.map(problemText));
+    for (const problem of problems) {
+      const text = problemText(problem);
+      if (!known.has(text)) this.#files.log.warn({ file: problem.file, line: problem.line, key: problem.key }, text);
+    }
+  }
+
+  async #mark(marked: ReadonlySet<string>): Promise<void> {
+    const batch = folderBatch(this.#marked, marked);
+    if (batch.size > 0) await this.#files.data.write(batch);
+    this.#marked = marked;
+  }
+
+  #birth(text: string): Birth {
+    const { adoptUid, random, clock } = this.#files;
+    const [kind = "", namespace = "", name = ""] = text.split("/");
+    const stamped = adoptUid?.({ kind, namespace, name });
+    const uid = stamped === undefined || this.#buried.has(stamped) ? random.uuid() : stamped;
+    return { uid, now: clock.now() };
+  }
+}

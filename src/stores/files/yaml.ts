@@ -1,0 +1,104 @@
+import { LineCounter, parseAllDocuments } from "yaml";
+import type { Document, Tags } from "yaml";
+import { valueOf } from "./nodes.ts";
+import type { Found } from "./nodes.ts";
+
+/** An error in YAML; `detail` quotes the file, which must not be shown when it may hold a Secret. */
+export interface SyntaxProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  readonly detail?: string;
+}
+
+/** A document of a file: its JSON value and where its fields are. */
+export interface YamlDocument {
+  readonly value: unknown;
+  readonly line: number;
+  readonly column: number;
+  /** Place of a field; for one that is not there, of the nearest around it. */
+  position(path: string): { readonly line: number; readonly column: number };
+}
+
+export interface Parsed {
+  readonly documents: readonly YamlDocument[];
+  readonly problems: readonly SyntaxProblem[];
+}
+
+// Types of YAML 1.1 that kubectl's reader does not have, or that no field of ours could take.
+const unwanted = /:(timestamp|binary|omap|pairs|set)$/;
+
+const tags = (all: Tags): Tags =>
+  all.filter(
+    (tag) => typeof tag === "string" || !(unwanted.test(tag.tag) || ("format" in tag && tag.format === "TIME")),
+  );
+
+/** Reads YAML or JSON as kubectl does (YAML 1.1 without times and base 60), several documents a file. */
+export const parseYaml = (text: string): Parsed => {
+  const lines = new LineCounter();
+  try {
+    const all = parseAllDocuments(text, {
+      version: "1.1",
+      lineCounter: lines,
+      prettyErrors: false,
+      // Ours is a set; the library compares each key with each.
+      uniqueKeys: false,
+      customTags: tags,
+    });
+    const results = "empty" in all ? [] : all.map((document) => read(document, lines));
+    return {
+      documents: results.flatMap((result) => (result.document ? [result.document] : [])),
+      problems: results.flatMap((result) => result.problems),
+    };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return { documents: [], problems: [{ line: 1, column: 1, message: "is nested too deeply" }] };
+  }
+};
+
+interface Reading {
+  readonly document?: YamlDocument;
+  readonly problems: readonly SyntaxProblem[];
+}
+
+const read = (document: Document.Parsed, lines: LineCounter): Reading => {
+  const at = (offset: number): { line: number; column: number } => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) {
+    const problems = faults.map((fault) => ({
+      ...at(fault.pos[0]),
+      message: `is not valid YAML (${fault.code})`,
+      detail: sentence(fault.message),
+    }));
+    return { problems: problems.slice(0, maxProblems) };
+  }
+  if (document.directives.yaml.explicit && document.directives.yaml.version !== "1.1")
+    return {
+      problems: [{ ...at(document.range[0]), message: "%YAML names a version other than 1.1: remove the line" }],
+    };
+  const found = valueOf(document);
+  if (found.problems.length > 0)
+    return { problems: found.problems.map(({ offset, ...problem }) => ({ ...at(offset), ...problem })) };
+  return {
+    document: { value: found.value, ...at(found.offset), position: (path) => at(offsetOf(found, path)) },
+    problems: [],
+  };
+};
+
+/** A broken file gives many errors that follow from the first. */
+const maxProblems = 5;
+
+const sentence = (message: string): string => message.split("\n")[0] ?? message;
+
+const offsetOf = (found: Found, path: string): number => {
+  for (let at = path; at !== ""; at = shorter(at)) {
+    const offset = found.offsets.get(at);
+    if (offset !== undefined) return offset;
+  }
+  return found.offset;
+};
+
+const shorter = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("."), path.lastIndexOf("["), 0));

@@ -1,0 +1,62 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Level } from "level";
+import type { KeyValue } from "../../engine/ports.ts";
+
+/** Another process has the data folder open. */
+export class LockedError extends Error {
+  override readonly name = "LockedError";
+  /** The process that has it, if that can be known. */
+  readonly pid: number | undefined;
+  constructor(folder: string, pid: number | undefined) {
+    const who = pid === undefined ? "another process" : `process ${pid}`;
+    super(`the data folder ${folder} is in use by ${who}: one process at a time may have it`);
+    this.pid = pid;
+  }
+}
+
+/**
+ * Opens (or makes) a KeyValue in `folder`; each write is synced. The lock is the operating system's: that of a process that
+ * died is free. Rejects with LockedError, or with an Error that names the folder.
+ */
+export const openLevel = async (folder: string): Promise<KeyValue> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const db = new Level<string, string>(join(folder, "db"), { keyEncoding: "utf8", valueEncoding: "utf8" });
+  const owner = join(folder, "owner.pid");
+  try {
+    await db.open();
+  } catch (error) {
+    if (isLocked(error)) throw new LockedError(folder, await ownerOf(owner));
+    throw new Error(`the data folder ${folder} cannot be opened: ${reasonOf(error)}`, { cause: error });
+  }
+  // Only for the text of LockedError; the lock itself is level's.
+  await writeFile(owner, `${process.pid}\n`, { mode: 0o600 });
+  return keyValue(db, () => rm(owner, { force: true }));
+};
+
+const keyValue = (db: Level<string, string>, closing: () => Promise<void>): KeyValue => ({
+  get: (key) => db.get(key),
+  write: (batch) =>
+    db.batch(
+      [...batch].map(([key, value]) => (value === undefined ? { type: "del", key } : { type: "put", key, value })),
+      { sync: true },
+    ),
+  entries: (prefix) => db.iterator({ gte: prefix, lt: `${prefix}\u{10ffff}` }),
+  async close() {
+    if (db.status === "open") await closing();
+    await db.close();
+  },
+});
+
+/** The error and its causes, outermost first. */
+const chain = (error: unknown): Error[] => (error instanceof Error ? [error, ...chain(error.cause)] : []);
+
+const isLocked = (error: unknown): boolean =>
+  chain(error).some((cause) => "code" in cause && cause.code === "LEVEL_LOCKED");
+
+const reasonOf = (error: unknown): string => chain(error).at(-1)?.message ?? String(error);
+
+const ownerOf = async (file: string): Promise<number | undefined> => {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+};
