@@ -1,0 +1,205 @@
+import { annotations as names } from "../api/annotations.ts";
+import { keyOf, keyText } from "../api/resource.ts";
+import { hasStatus } from "./conditions.ts";
+import { Dependents } from "./dependents.ts";
+import { hasten } from "./faultGate.ts";
+import { fileModeGuard, hostOf, MassDeleteGuard } from "./massDelete.ts";
+import { wantedVersion } from "./memory.ts";
+import type { EngineParts } from "./parts.ts";
+import type { Condition, Key, Kind, Resource, World } from "./ports.ts";
+import { KeyedQueue, type QueueCounters } from "./queue.ts";
+import { Reconciler, type ReconcileCounters } from "./reconcile.ts";
+
+/** Part of a host's news that matters here; SnapshotChange has this shape. */
+export interface HostNews {
+  readonly uids: ReadonlySet<string>;
+  /** The host's own state, or something that belongs to nobody here, changed. */
+  readonly host: boolean;
+}
+
+/** Nobody decides by the status of these kinds (their present state comes from HostView). */
+const statusUnread: ReadonlySet<string> = new Set(["VMHost"]);
+const defaultResyncMs = 600_000;
+
+const hostKey = (name: string): Key => ({ kind: "VMHost", namespace: "", name });
+
+interface Known {
+  readonly resource: Resource;
+  /** See wantedVersion. */
+  readonly wanted: string;
+}
+
+/** The loop: turns changes of objects and hosts into keys, and keys into reconciles. */
+export class Controller {
+  readonly #parts: EngineParts;
+  readonly #queue: KeyedQueue;
+  readonly #reconciler: Reconciler;
+  readonly #dependents = new Dependents();
+  readonly #guard: MassDeleteGuard;
+  readonly #known = new Map<string, Known>();
+  readonly #keyOfUid = new Map<string, Key>();
+  readonly #stopping = new AbortController();
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#guard = new MassDeleteGuard({
+      list: (kind) => parts.store.cache.list(kind),
+      now: () => parts.clock.now(),
+      settings: parts.massDelete ?? fileModeGuard,
+    });
+    this.#reconciler = new Reconciler(parts, {
+      referrers: (key) => this.referrers(key),
+      held: (resource) => this.#guard.held(resource),
+      jobDone: (key) => this.#queue.add(key, "normal"),
+    });
+    this.#queue = new KeyedQueue({
+      clock: parts.clock,
+      random: parts.random,
+      workers: parts.workers ?? 16,
+      work: (key) => this.#work(key),
+      failed: (key, error) => parts.log.error({ key: keyText(key), err: error }, "reconcile failed; it is tried again"),
+    });
+  }
+
+  /** Begins to work once the store has listed everything. */
+  async start(): Promise<void> {
+    await this.#parts.store.watch((key) => this.#changed(key), this.#stopping.signal);
+    this.#queue.start();
+    void this.#resync();
+  }
+
+  /** Starts nothing more and waits for the reconciles at work; jobs at work are the hosts' to wait for. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#queue.stop();
+  }
+
+  /** Somebody wants this object looked at now. */
+  wake(key: Key): void {
+    this.#queue.add(key, "high");
+  }
+
+  /**
+   * A host has news: the owners of what changed look again, and its VMHost. "all" (reachable or not any more): everything that is on
+   * the host. What waited for its host may then try again before its time.
+   */
+  wakeHost(host: string, news: HostNews | "all"): void {
+    const concerned = news === "all" ? this.referrers(hostKey(host)) : this.#concerned(host, news);
+    for (const resource of concerned) {
+      this.#hasten(resource, host);
+      this.#queue.add(keyOf(resource), "normal");
+    }
+    this.#queue.add(hostKey(host), "normal");
+    if (news === "all" || news.host) this.#wakeUnplaced();
+  }
+
+  referrers(key: Key): readonly Resource[] {
+    return this.#dependents.referrersOf(key).flatMap((from) => this.#parts.store.cache.get(from) ?? []);
+  }
+
+  /** What a decision on this object would see now, for a preview; `over` replaces parts of it. */
+  world(resource: Resource, over: Partial<World> = {}): World {
+    return this.#reconciler.world(resource, over);
+  }
+
+  kindOf(key: Key): Kind | undefined {
+    return this.#reconciler.kindOf(key);
+  }
+
+  counters(): QueueCounters & Readonly<ReconcileCounters> {
+    return { ...this.#queue.counters(), ...this.#reconciler.counters };
+  }
+
+  async #work(key: Key): Promise<void> {
+    const next = await this.#reconciler.reconcile(key);
+    this.#queue.forget(key);
+    if (next.do === "again") this.#queue.addAfter(key, next.ms);
+    if (next.do === "gone") this.#queue.drop(key);
+  }
+
+  /** The store's news: the object itself looks again, those that name it, and those that it names or named. */
+  #changed(key: Key): void {
+    const text = keyText(key);
+    const before = this.#known.get(text);
+    const resource = this.#parts.store.cache.get(key);
+    this.#guard.changed(resource, before?.resource);
+    const wanted = resource && wantedVersion(resource);
+    const refsBefore = this.#dependents.refsOf(key);
+    this.#remember(key, resource, wanted);
+    const statusOnly = before !== undefined && before.wanted === wanted && sameMetadata(before.resource, resource);
+    // Its own status is its own writing: nothing new to itself.
+    if (!statusOnly) this.#queue.add(key, "high");
+    if (statusOnly && statusUnread.has(key.kind)) return;
+    const referred = [...refsBefore, ...this.#dependents.refsOf(key)];
+    for (const other of [...this.#dependents.referrersOf(key), ...referred]) this.#wakeOther(other);
+    if (key.kind === "VMHost") this.#wakeUnplaced();
+  }
+
+  #wakeOther(key: Key): void {
+    this.#queue.add(key, key.kind === "VMHost" ? "low" : "normal");
+  }
+
+  #remember(key: Key, resource: Resource | undefined, wanted: string | undefined): void {
+    const text = keyText(key);
+    const before = this.#known.get(text);
+    if (before && before.resource.metadata.uid !== resource?.metadata.uid)
+      this.#keyOfUid.delete(before.resource.metadata.uid);
+    if (!resource || wanted === undefined) {
+      this.#known.delete(text);
+      this.#dependents.set(key, []);
+      return;
+    }
+    this.#known.set(text, { resource, wanted });
+    this.#keyOfUid.set(resource.metadata.uid, key);
+    this.#dependents.set(key, this.#refs(resource));
+  }
+
+  #refs(resource: Resource): readonly Key[] {
+    const key = keyOf(resource);
+    try {
+      return this.kindOf(key)?.refs(resource) ?? [];
+    } catch (error) {
+      this.#parts.log.error({ key: keyText(key), err: error }, "the kind's refs failed: nothing wakes this object");
+      return [];
+    }
+  }
+
+  /** Owners by uid with all that refers to them; and, after news of the host itself, whoever on it is not Ready. */
+  #concerned(host: string, { uids, host: hostToo }: HostNews): readonly Resource[] {
+    const owners = [...uids].flatMap((uid) => this.#keyOfUid.get(uid) ?? []);
+    const keys = owners.flatMap((key) => [key, ...this.#dependents.referrersOf(key)]);
+    const named = keys.flatMap((key) => this.#parts.store.cache.get(key) ?? []);
+    return hostToo ? [...named, ...this.referrers(hostKey(host)).filter((resource) => !isReady(resource))] : named;
+  }
+
+  /** Objects without a place: any host's news may be what they wait for. */
+  #wakeUnplaced(): void {
+    for (const { kind } of this.#parts.kinds) {
+      if (kind === "VMHost") continue;
+      for (const resource of this.#parts.store.cache.list(kind))
+        if (hostOf(resource) === undefined && !isReady(resource)) this.#queue.add(keyOf(resource), "normal");
+    }
+  }
+
+  #hasten(resource: Resource, host: string): void {
+    const remembered = this.#reconciler.memory.peek(keyOf(resource));
+    if (remembered?.lastFault && remembered.lastHost === host)
+      remembered.lastFault = hasten(remembered.lastFault, this.#parts.clock.now());
+  }
+
+  async #resync(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#parts.clock.sleep(this.#parts.resyncMs ?? defaultResyncMs, signal);
+      if (signal.aborted) return;
+      for (const { resource } of this.#known.values()) this.#queue.add(keyOf(resource), "low");
+    }
+  }
+}
+
+const isReady = ({ status }: Resource): boolean =>
+  hasStatus((status as { readonly conditions?: readonly Condition[] } | undefined)?.conditions, "Ready", "True");
+
+const sameMetadata = (before: Resource, now: Resource | undefined): boolean =>
+  before.metadata.annotations?.[names.host] === now?.metadata.annotations?.[names.host] &&
+  before.metadata.finalizers?.length === now?.metadata.finalizers?.length;

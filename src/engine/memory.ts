@@ -1,0 +1,68 @@
+import { keyText } from "../api/resource.ts";
+import { annotations as names } from "../api/annotations.ts";
+import type { EventNote, FinishedJob, Key, LastFault, Objects, Resource } from "./ports.ts";
+
+/** What the engine remembers of one object between looks. Lost at a restart: correctness never depends on it. */
+export interface Remembered {
+  readonly uid: string;
+  /** What the last fault was got under; another one makes the fault moot. */
+  faultCause?: string;
+  lastFault?: LastFault;
+  lastJob?: FinishedJob;
+  /** Host of the last job. */
+  lastHost?: string;
+  /** Milliseconds since 1970; of the last status write by this process. */
+  statusWrittenAt?: number;
+  /** A status that is not yet written, by throttling; decisions go on from it. */
+  deferredStatus?: unknown;
+  /** Looks asked for in a row. */
+  looks: number;
+  events: readonly EventNote[];
+}
+
+/** Annotations that this program itself writes: their change is no wish of anybody. */
+const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration]);
+
+const wishes = ({ metadata }: Resource): string =>
+  JSON.stringify(
+    Object.entries(metadata.annotations ?? {})
+      .filter(([name]) => !ownAnnotations.has(name))
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+
+/** Changes when somebody changed what is wanted of the object: its spec, annotations, deletion. Not by its status. */
+export const wantedVersion = (resource: Resource): string => {
+  const { uid, generation, deletionTimestamp = "", labels = {} } = resource.metadata;
+  return JSON.stringify([uid, generation, deletionTimestamp, Object.entries(labels).sort(), wishes(resource)]);
+};
+
+/** What a fault depends on besides the host: the object as wanted, and the specs of all it refers to. */
+export const faultCause = (resource: Resource, refs: readonly Key[], objects: Objects): string => {
+  const referred = refs.map((ref) => {
+    const found = objects.get(ref);
+    return [keyText(ref), found?.metadata.uid, found?.metadata.generation];
+  });
+  return JSON.stringify([wantedVersion(resource), referred]);
+};
+
+/** Memories by key; one of another uid is another object's, and begins empty. */
+export class Memory {
+  readonly #byKey = new Map<string, Remembered>();
+
+  of(key: Key, uid: string): Remembered {
+    const text = keyText(key);
+    const present = this.#byKey.get(text);
+    if (present?.uid === uid) return present;
+    const fresh: Remembered = { uid, looks: 0, events: [] };
+    this.#byKey.set(text, fresh);
+    return fresh;
+  }
+
+  peek(key: Key): Remembered | undefined {
+    return this.#byKey.get(keyText(key));
+  }
+
+  forget(key: Key): void {
+    this.#byKey.delete(keyText(key));
+  }
+}

@@ -1,0 +1,22 @@
+import type { GuardSettings } from "./massDelete.ts";
+import type { Clock, EventRecorder, Hosts, Kind, Logger, Random, Store } from "./ports.ts";
+
+/** What the engine is put together from. */
+export interface EngineParts {
+  readonly store: Store;
+  readonly hosts: Hosts;
+  readonly kinds: readonly Kind[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly events: EventRecorder;
+  readonly controlPlaneId: string;
+  /** Brakes on many deletions at the same time; file mode's when absent. */
+  readonly massDelete?: GuardSettings;
+  /** Objects decided at the same time. Default 16. */
+  readonly workers?: number;
+  /** Least time between two status writes of mere progress, milliseconds. Default 10 s. */
+  readonly progressIntervalMs?: number;
+  /** Time between two looks at every object, milliseconds. Default 10 min. */
+  readonly resyncMs?: number;
+}

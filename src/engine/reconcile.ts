@@ -1,0 +1,302 @@
+import { annotations as names, finalizer } from "../api/annotations.ts";
+import { keyOf, keyText } from "../api/resource.ts";
+import { OPERATION_EFFECTS } from "../protocol/generated/types.ts";
+import { backoffMs, type DelayLimits } from "./backoff.ts";
+import { deepEqual } from "./equal.ts";
+import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts";
+import { finishedJob, nextFault } from "./faultGate.ts";
+import { mergeMetadata } from "./metadata.ts";
+import { ConflictError } from "./ports.ts";
+import type { EngineParts } from "./parts.ts";
+import type { Act, Decision, EventNote, JobOutcome, Key, Kind, Resource, World } from "./ports.ts";
+import { statusEvents, statusWrite } from "./statusWrite.ts";
+
+/** When the key comes again. gone: never, its object does not exist. */
+export type Next = { readonly do: "done" } | { readonly do: "gone" } | { readonly do: "again"; readonly ms: number };
+
+/** What the reconciler needs to know beyond the ports. */
+export interface Surroundings {
+  referrers(key: Key): readonly Resource[];
+  /** Why the mass-delete guard holds this object, which is under deletion. */
+  held(resource: Resource): World["massDelete"];
+  /** A job of this object ended. */
+  jobDone(key: Key): void;
+}
+
+export interface ReconcileCounters {
+  reconciles: number;
+  metadataWrites: number;
+  statusWrites: number;
+  jobs: number;
+}
+
+const done: Next = { do: "done" };
+const gone: Next = { do: "gone" };
+/** The cache catches up, or another write wins. */
+const soon: Next = { do: "again", ms: 100 };
+/** Decisions in a row that may each lead to another write. */
+const mostRounds = 8;
+const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
+const defaultProgressMs = 10_000;
+
+type Job = Extract<Act, { readonly do: "job" }>;
+
+/**
+ * Carries out decisions. One reconcile looks at one object's present state, writes metadata until the kind asks for no more, starts at
+ * most one job without waiting for its end, and writes status at most once (twice at first sight: before and after).
+ */
+export class Reconciler {
+  readonly memory = new Memory();
+  /** Placements decided whose annotation is not in the cache yet; by key text. */
+  readonly assumedHosts = new Map<string, string>();
+  readonly counters: ReconcileCounters = { reconciles: 0, metadataWrites: 0, statusWrites: 0, jobs: 0 };
+  readonly #parts: EngineParts;
+  readonly #around: Surroundings;
+  readonly #kinds: ReadonlyMap<string, Kind>;
+
+  constructor(parts: EngineParts, around: Surroundings) {
+    this.#parts = parts;
+    this.#around = around;
+    this.#kinds = new Map(parts.kinds.map((kind) => [kind.kind, kind]));
+  }
+
+  kindOf(key: Key): Kind | undefined {
+    return this.#kinds.get(key.kind);
+  }
+
+  /** Throws what the store or a kind throws, but for lost races. */
+  async reconcile(key: Key): Promise<Next> {
+    this.counters.reconciles += 1;
+    const kind = this.kindOf(key);
+    if (!kind) return done;
+    try {
+      return await this.#rounds(key, kind);
+    } catch (error) {
+      if (error instanceof ConflictError) return soon;
+      throw error;
+    }
+  }
+
+  /** What the kind says of an object now; `objects` and `host` may be overlaid for a preview. */
+  world(resource: Resource, over: Partial<World> = {}): World {
+    const key = keyOf(resource);
+    const remembered = this.memory.peek(key);
+    const same = remembered?.uid === resource.metadata.uid ? remembered : undefined;
+    const massDelete = resource.metadata.deletionTimestamp === undefined ? undefined : this.#around.held(resource);
+    return {
+      now: this.#parts.clock.now(),
+      controlPlaneId: this.#parts.controlPlaneId,
+      objects: this.#parts.store.cache,
+      referrers: (of) => this.#around.referrers(of),
+      host: (name) => this.#parts.hosts.host(name),
+      assumedHosts: this.assumedHosts,
+      ...(same?.lastFault && { lastFault: same.lastFault }),
+      ...(same?.lastJob && { lastJob: same.lastJob }),
+      ...(massDelete && { massDelete }),
+      ...over,
+    };
+  }
+
+  forget(key: Key): void {
+    this.memory.forget(key);
+    this.assumedHosts.delete(keyText(key));
+  }
+
+  async #rounds(key: Key, kind: Kind): Promise<Next> {
+    for (let round = 0; round < mostRounds; round += 1) {
+      const resource = this.#parts.store.cache.get(key);
+      if (!resource) {
+        this.forget(key);
+        return gone;
+      }
+      const decision = this.#decide(resource, kind);
+      const metadata = mergeMetadata(resource, decision.metadata);
+      if (metadata) await this.#putMetadata(metadata);
+      else if (resource.status === undefined && decision.status !== undefined && decision.act.do !== "release")
+        // First sight is told before the first job: a watcher must not take an object without status for a current one.
+        await this.#putStatus(resource, decision.status);
+      else return await this.#carryOut(resource, kind, decision);
+    }
+    throw new Error(`${keyText(key)}: decisions ask for one write after another without coming to an end`);
+  }
+
+  #decide(resource: Resource, kind: Kind): Decision {
+    const key = keyOf(resource);
+    const remembered = this.memory.of(key, resource.metadata.uid);
+    const placed = resource.metadata.annotations?.[names.host];
+    if (placed !== undefined) this.assumedHosts.delete(keyText(key));
+    if (remembered.lastFault && remembered.faultCause !== this.#cause(resource, kind)) delete remembered.lastFault;
+    const { deferredStatus } = remembered;
+    const shown = deferredStatus === undefined ? resource : { ...resource, status: deferredStatus };
+    const decision = kind.decide(shown, this.world(shown));
+    const host = decision.metadata?.annotations?.[names.host];
+    // In the same turn as the decision: the next object's placement must count it.
+    if (typeof host === "string" && host !== placed) this.assumedHosts.set(keyText(key), host);
+    return decision;
+  }
+
+  #cause(resource: Resource, kind: Kind): string {
+    return faultCause(resource, kind.refs(resource), this.#parts.store.cache);
+  }
+
+  async #putMetadata(next: Resource): Promise<void> {
+    try {
+      await this.#parts.store.putMetadata(next);
+      this.counters.metadataWrites += 1;
+    } catch (error) {
+      this.assumedHosts.delete(keyText(keyOf(next)));
+      throw error;
+    }
+  }
+
+  async #putStatus(resource: Resource, status: unknown): Promise<void> {
+    const key = keyOf(resource);
+    const remembered = this.memory.of(key, resource.metadata.uid);
+    await this.#parts.store.putStatus({ ...resource, status });
+    this.counters.statusWrites += 1;
+    remembered.statusWrittenAt = this.#parts.clock.now().getTime();
+    delete remembered.deferredStatus;
+    for (const note of statusEvents(resource.status, status))
+      this.#parts.events.record(key, resource.metadata.uid, note);
+  }
+
+  async #carryOut(resource: Resource, kind: Kind, decision: Decision): Promise<Next> {
+    const remembered = this.memory.of(keyOf(resource), resource.metadata.uid);
+    this.#recordEvents(resource, decision, remembered);
+    if (decision.act.do !== "look") remembered.looks = 0;
+    const afterAct = await this.#act(resource, kind, decision.act);
+    if (afterAct.do === "gone") return gone;
+    const afterStatus = await this.#writeStatus(resource, decision.status, remembered);
+    const afterDecision: Next = decision.wakeAfterMs === undefined ? done : { do: "again", ms: decision.wakeAfterMs };
+    return earliest([afterAct, afterStatus, afterDecision]);
+  }
+
+  /** A decision repeats its events at each look; only those that the look before did not have are news. */
+  #recordEvents(resource: Resource, { events = [] }: Decision, remembered: Remembered): void {
+    for (const note of events)
+      if (!remembered.events.some((known) => deepEqual(known, note)))
+        this.#parts.events.record(keyOf(resource), resource.metadata.uid, note);
+    remembered.events = events;
+  }
+
+  async #writeStatus(resource: Resource, status: unknown, remembered: Remembered): Promise<Next> {
+    const now = this.#parts.clock.now().getTime();
+    const interval = this.#parts.progressIntervalMs ?? defaultProgressMs;
+    const write = statusWrite(resource.status, status, { now, lastWrite: remembered.statusWrittenAt, interval });
+    switch (write.do) {
+      case "nothing":
+        delete remembered.deferredStatus;
+        return done;
+      case "defer":
+        remembered.deferredStatus = status;
+        return { do: "again", ms: write.ms };
+      case "write":
+        await this.#putStatus(resource, status);
+        return done;
+      default:
+        return write satisfies never;
+    }
+  }
+
+  async #act(resource: Resource, kind: Kind, act: Act): Promise<Next> {
+    switch (act.do) {
+      case "nothing":
+        return done;
+      case "look":
+        return this.#look(resource, act.host);
+      case "release":
+        return await this.#release(resource);
+      case "job":
+        return await this.#job(resource, kind, act);
+      default:
+        return act satisfies never;
+    }
+  }
+
+  /** The inventory may show nothing new, and then nobody wakes the key: it comes again by itself. */
+  #look(resource: Resource, host: string): Next {
+    const remembered = this.memory.of(keyOf(resource), resource.metadata.uid);
+    remembered.looks += 1;
+    this.#parts.hosts.refresh(host);
+    return { do: "again", ms: backoffMs(remembered.looks, lookLimits, this.#parts.random) };
+  }
+
+  async #release(resource: Resource): Promise<Next> {
+    const live = await this.#parts.store.get(keyOf(resource));
+    if (!live) return gone;
+    if (live.metadata.uid !== resource.metadata.uid || live.metadata.deletionTimestamp === undefined) return soon;
+    const finalizers = (live.metadata.finalizers ?? []).filter((held) => held !== finalizer);
+    await this.#putMetadata({ ...live, metadata: { ...live.metadata, finalizers } });
+    return gone;
+  }
+
+  async #job(resource: Resource, kind: Kind, act: Job): Promise<Next> {
+    const { uid } = resource.metadata;
+    const key = keyOf(resource);
+    const remembered = this.memory.of(key, uid);
+    const wait = (remembered.lastFault?.retryAt.getTime() ?? 0) - this.#parts.clock.now().getTime();
+    if (wait > 0) return { do: "again", ms: wait };
+    if (this.#parts.hosts.host(act.host)?.job(uid)) return done;
+    if (isDestructive(act) && !(await this.#stillMeant(resource, kind, act))) return soon;
+    const cause = this.#cause(resource, kind);
+    const { host, locks, deadlineSeconds, step } = act;
+    this.counters.jobs += 1;
+    this.#parts.hosts.submit({ key, uid, host, step, locks, deadlineSeconds }, (outcome) => {
+      this.#jobEnded(key, { uid, host, cause, outcome });
+    });
+    return done;
+  }
+
+  /** The live object is the one decided on, and the decision made on what is known now is the same. */
+  async #stillMeant(resource: Resource, kind: Kind, act: Job): Promise<boolean> {
+    const live = await this.#parts.store.get(keyOf(resource));
+    if (!live || wantedVersion(live) !== wantedVersion(resource)) return false;
+    if (isDeletion(act) && live.metadata.deletionTimestamp === undefined) {
+      const at = keyText(keyOf(resource));
+      this.#parts.log.error({ key: at, operation: act.step.operation }, "refused: a deletion of an object that stays");
+      return false;
+    }
+    return deepEqual(this.#decide(resource, kind).act, act);
+  }
+
+  #jobEnded(key: Key, end: JobEnd): void {
+    const { outcome, uid } = end;
+    const remembered = this.memory.peek(key);
+    if (remembered?.uid !== uid) return;
+    remembered.lastJob = finishedJob(outcome);
+    remembered.lastHost = end.host;
+    if (outcome.fault) {
+      remembered.lastFault = nextFault(remembered.lastFault, { ...outcome, fault: outcome.fault }, this.#parts.random);
+      remembered.faultCause = end.cause;
+    } else delete remembered.lastFault;
+    if (outcome.fault || OPERATION_EFFECTS[outcome.operation] === "change")
+      this.#parts.events.record(key, uid, jobNote(outcome));
+    this.#around.jobDone(key);
+  }
+}
+
+interface JobEnd {
+  readonly uid: string;
+  readonly host: string;
+  /** What the job was decided under. */
+  readonly cause: string;
+  readonly outcome: JobOutcome;
+}
+
+const isDeletion = ({ step }: Job): boolean => step.operation.endsWith(".delete");
+const isDestructive = (act: Job): boolean => act.step.destructive === true || isDeletion(act);
+
+/** What a job's end tells as an event: "disk.clone" that went well is DiskClone; a failure has its code. */
+const jobNote = ({ operation, fault }: JobOutcome): EventNote =>
+  fault
+    ? { type: "Warning", reason: fault.code, message: `${operation}: ${fault.message}` }
+    : {
+        type: "Normal",
+        reason: operation.replace(/(^|\.)(.)/g, (_, _dot, letter: string) => letter.toUpperCase()),
+        message: `${operation} is done.`,
+      };
+
+const earliest = (all: readonly Next[]): Next => {
+  const times = all.flatMap((next) => (next.do === "again" ? [next.ms] : []));
+  return times.length === 0 ? done : { do: "again", ms: Math.min(...times) };
+};

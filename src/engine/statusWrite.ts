@@ -1,0 +1,52 @@
+import { findCondition, inProgress } from "./conditions.ts";
+import { deepEqual } from "./equal.ts";
+import type { Condition, EventNote } from "./ports.ts";
+
+/** The part that every kind's status has. */
+interface CommonStatus {
+  readonly conditions?: readonly Condition[];
+  readonly observedGeneration?: number;
+}
+
+const common = (status: unknown): CommonStatus => (status ?? {}) as CommonStatus;
+
+/** Both say "still under way" for the same generation: nobody waits for the difference. */
+const mereProgress = (before: CommonStatus, next: CommonStatus): boolean =>
+  inProgress(before.conditions) &&
+  inProgress(next.conditions) &&
+  before.observedGeneration === next.observedGeneration &&
+  findCondition(next.conditions, "Ready")?.status !== "True";
+
+export type StatusWrite =
+  | { readonly do: "nothing" }
+  | { readonly do: "write" }
+  /** Mere progress, too soon after the last write. */
+  | { readonly do: "defer"; readonly ms: number };
+
+interface WriteTimes {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly lastWrite: number | undefined;
+  /** Least time between writes of mere progress, milliseconds. */
+  readonly interval: number;
+}
+
+/** Whether a status is written now. */
+export const statusWrite = (before: unknown, next: unknown, { now, lastWrite, interval }: WriteTimes): StatusWrite => {
+  if (next === undefined || deepEqual(before, next)) return { do: "nothing" };
+  if (before === undefined || !mereProgress(common(before), common(next))) return { do: "write" };
+  const wait = lastWrite === undefined ? 0 : lastWrite + interval - now;
+  return wait > 0 ? { do: "defer", ms: wait } : { do: "write" };
+};
+
+/** What a change of status tells as events: an object became Ready, or got stuck, or is stuck for another reason. */
+export const statusEvents = (before: unknown, next: unknown): readonly EventNote[] => {
+  const [ready, wasReady] = [next, before].map((status) => findCondition(common(status).conditions, "Ready"));
+  const [stalled, wasStalled] = [next, before].map((status) => findCondition(common(status).conditions, "Stalled"));
+  const notes: EventNote[] = [];
+  if (ready?.status === "True" && wasReady?.status !== "True")
+    notes.push({ type: "Normal", reason: "Ready", message: ready.message || "The host is as declared." });
+  if (stalled?.status === "True" && wasStalled?.reason !== stalled.reason)
+    notes.push({ type: "Warning", reason: stalled.reason, message: stalled.message });
+  return notes;
+};
