@@ -1,0 +1,104 @@
+import { annotations } from "../../src/api/annotations.ts";
+import type { VirtualMachine, VMHost } from "../../src/api/generated/types.ts";
+import { secondsText } from "../../src/engine/conditions.ts";
+import { isImpossible, needsApproval, valueText } from "../../src/engine/plan.ts";
+import type { PendingChange, World } from "../../src/engine/ports.ts";
+import type { VmState } from "../../src/protocol/generated/types.ts";
+import { annotationOf, compact } from "../shared/objects.ts";
+import { wantedPower } from "./desired.ts";
+import { planHash } from "../shared/planHash.ts";
+import { windowOf, windowState } from "./window.ts";
+
+export type Latch = NonNullable<NonNullable<VirtualMachine["status"]>["approval"]>;
+type Latched = NonNullable<Latch["changes"]>[number];
+
+/** What is approved, and what for. */
+export interface Approval {
+  /** Names what awaits approval; undefined when nothing does. */
+  readonly planHash?: string;
+  /** The approval being carried out: kept until all that it names is done, so that a part done does not void it. */
+  readonly latch?: Latch;
+  /** A power cycle was asked for and is not done. */
+  readonly restart: boolean;
+  /** Why changes wait. */
+  readonly waits?: { readonly reason: "AwaitingApproval" | "AwaitingWindow"; readonly message: string };
+  /** Milliseconds until the window opens. */
+  readonly wakeAfterMs?: number;
+}
+
+export interface ApprovalContext {
+  readonly vm: VirtualMachine;
+  readonly host: VMHost | undefined;
+  readonly state: VmState;
+  /** What is left to do, of the machine and of all that is attached to it. */
+  readonly pending: readonly PendingChange[];
+  /** Whether something attached works on an approved change. */
+  readonly dependentsBusy: boolean;
+  readonly world: World;
+}
+
+const sameChange = (latched: Latched, change: PendingChange): boolean =>
+  latched.path === change.path && latched.to === valueText(change.to);
+
+/** Whether this very change was approved. */
+export const isApproved = (latch: Latch | undefined, change: PendingChange): boolean =>
+  latch?.changes?.some((one) => sameChange(one, change)) ?? false;
+
+/**
+ * Whether a restart was asked for that did not happen yet: the boot began before it, and so did the last change of power that we know
+ * of (the host's clock may be behind ours).
+ */
+export const restartWanted = (vm: VirtualMachine, state: VmState, world: World): boolean => {
+  const asked = Date.parse(annotationOf(vm, annotations.restartedAt) ?? "");
+  if (Number.isNaN(asked) || asked > world.now.getTime() || state.state !== "Running") return false;
+  const job = world.lastJob?.operation === "vm.power" ? world.lastJob.at.getTime() : undefined;
+  const after = [Date.parse(state.startedAt ?? ""), Date.parse(vm.status?.offSince ?? ""), job];
+  return !after.some((time) => time !== undefined && time >= asked);
+};
+
+/** The latch as it was, if any of it is still to be done. */
+const kept = ({ vm, state, pending, dependentsBusy }: ApprovalContext, restart: boolean): Latch | undefined => {
+  const latch = vm.status?.approval;
+  if (!latch) return undefined;
+  const open = pending.some((change) => !isImpossible(change.effect) && isApproved(latch, change));
+  // A machine stopped for its changes is started again under the same approval, whatever powerPolicy says.
+  const stopped = state.state !== "Running" && wantedPower(vm) === "Running";
+  return open || restart || dependentsBusy || stopped ? latch : undefined;
+};
+
+const latchOf = (hash: string | undefined, changes: readonly PendingChange[], now: Date): Latch => ({
+  ...(hash !== undefined && { planHash: hash }),
+  since: secondsText(now),
+  changes: changes.map(({ path, to, effect }) => compact({ path, to: valueText(to), effect }) as Latched),
+});
+
+/** Decides about approval: a window delays, and never approves. */
+export const approve = (context: ApprovalContext): Approval => {
+  const { vm, host, state, pending, world } = context;
+  const restart = restartWanted(vm, state, world);
+  const latch = kept(context, restart);
+  const open = pending.filter((change) => needsApproval(change.effect) && !isApproved(latch, change));
+  const all = pending.filter(({ effect }) => needsApproval(effect));
+  const hash = planHash(vm.metadata.uid, all);
+  const shown = { restart, ...(hash !== undefined && { planHash: hash }) };
+  if (open.length === 0 && (!restart || latch)) return { ...shown, ...(latch && { latch }) };
+  const automatic = vm.spec.disruption?.approval === "Automatic";
+  const approved = automatic || restart || annotationOf(vm, annotations.approve) === hash;
+  if (!approved) {
+    const message = `Approve with: aetherv approve VirtualMachine/${vm.metadata.name} (plan ${hash ?? "none"}).`;
+    return { ...shown, restart: false, ...(latch && { latch }), waits: { reason: "AwaitingApproval", message } };
+  }
+  const window = windowState(windowOf(vm, host), world.now);
+  if (window.at === "open") return { ...shown, latch: latchOf(hash, all, world.now) };
+  const message = window.problem
+    ? `The restart window can't be read: ${window.problem}`
+    : `Approved; the restart window opens at ${window.opens?.toISOString() ?? "no time that is known"}.`;
+  const wakeAfterMs = window.opens && window.opens.getTime() - world.now.getTime() + 500;
+  return {
+    ...shown,
+    restart: restart && latch !== undefined,
+    ...(latch && { latch }),
+    waits: { reason: "AwaitingWindow", message },
+    ...(wakeAfterMs !== undefined && { wakeAfterMs }),
+  };
+};

@@ -1,0 +1,225 @@
+import * as conditions from "../../src/engine/conditions.ts";
+import type { ConditionDraft } from "../../src/engine/conditions.ts";
+import { isImpossible, pendingOf } from "../../src/engine/plan.ts";
+import type { PendingChange, Step } from "../../src/engine/ports.ts";
+import type { VmPowerSpec, VmState } from "../../src/protocol/generated/types.ts";
+import { approve, isApproved } from "./approval.ts";
+import type { Approval } from "./approval.ts";
+import { busyDependents, dependentChanges } from "./dependents.ts";
+import { wantedPower } from "./desired.ts";
+import { devicesOf, missingDevices } from "./devices.ts";
+import { drivePlaces } from "./dvd.ts";
+import { settingSteps } from "./plan.ts";
+import type { Planned } from "./plan.ts";
+import { enforcedPower, inTransition, nextPower, powerDeadline, powerStep, shownPower } from "./power.ts";
+import { faultTrio, vmJob } from "./verdict.ts";
+import type { Scene, Sight, Verdict } from "./verdict.ts";
+
+/** Seconds that a change of settings may take on the host. */
+const updateDeadline = 180;
+/** How long a machine stopped for its changes waits for the disks and adapters, milliseconds. */
+const longestOff = 600_000;
+
+export const sightOf = ({ vm, world, snapshot }: Scene, state: VmState): Sight => ({
+  state,
+  devices: devicesOf(vm, world, state, snapshot),
+  drives: drivePlaces(vm, state),
+});
+
+/** Everything that is decided about a machine that is there, ours, and free to be worked on. */
+interface Standing {
+  readonly scene: Scene;
+  readonly sight: Sight;
+  readonly settings: readonly Planned[];
+  readonly pending: readonly PendingChange[];
+  readonly approval: Approval;
+}
+
+const standingOf = (scene: Scene, state: VmState): Standing => {
+  const { vm, world, host, snapshot } = scene;
+  const sight = sightOf(scene, state);
+  const settings = settingSteps({
+    ...sight,
+    vm,
+    host,
+    hostState: snapshot.host,
+    lastFault: world.lastFault,
+  });
+  const waiting = settings.filter(({ step, possible }) => !possible && step.effect === "Hot").map(({ step }) => step);
+  const own = [...pendingOf(settings.map(({ step }) => step)), ...frozenOf(waiting)];
+  const pending = [...own, ...dependentChanges(sight.devices)];
+  const dependentsBusy = busyDependents(sight.devices, vm.status?.approval).length > 0;
+  return { scene, sight, settings, pending, approval: approve({ vm, host, state, pending, dependentsBusy, world }) };
+};
+
+const frozenOf = (steps: readonly Step[]): readonly PendingChange[] =>
+  steps.flatMap(({ changes, effect, reason = "" }) => changes.map((change) => ({ ...change, effect, reason })));
+
+/** A change of power, and what it waits for. */
+interface PowerPlan {
+  readonly to: VmPowerSpec["state"];
+  /** It is a stop for approved changes. */
+  readonly forChanges: boolean;
+  readonly waits?: { readonly reason: string; readonly message: string; readonly wakeAfterMs?: number };
+}
+
+const powerPlan = (standing: Standing): PowerPlan | undefined => {
+  const { scene, sight, pending, approval } = standing;
+  const { state } = sight.state;
+  const { latch } = approval;
+  const forChanges =
+    state === "Running" &&
+    latch !== undefined &&
+    (approval.restart || pending.some((one) => one.effect === "Restart" && isApproved(latch, one)));
+  if (forChanges) return { to: "Off", forChanges };
+  // What was stopped for its changes is started again, under powerPolicy OnCreate too.
+  const wanted = latch ? wantedPower(scene.vm) : enforcedPower(scene.vm, sight.state);
+  const to = wanted && nextPower(state, wanted);
+  if (to === undefined) return undefined;
+  const waits = to === "Running" && state === "Off" ? startWaits(standing) : undefined;
+  return { to, forChanges, ...(waits && { waits }) };
+};
+
+const startWaits = ({ scene: { vm, world }, sight, approval }: Standing): PowerPlan["waits"] => {
+  const everStarted = vm.status?.id === sight.state.id && vm.status.firstStartedAt !== undefined;
+  const missing = everStarted ? [] : missingDevices(vm, sight.devices);
+  if (missing.length > 0) return { reason: "WaitingForDevices", message: `${missing.join("; ")}.` };
+  const busy = busyDependents(sight.devices, approval.latch);
+  const left = Date.parse(vm.status?.offSince ?? world.now.toISOString()) + longestOff - world.now.getTime();
+  if (busy.length === 0 || left <= 0) return undefined;
+  const message = `Off for approved changes; waits for ${busy.join(", ")}.`;
+  return { reason: "Applying", message, wakeAfterMs: left + 500 };
+};
+
+/** What can be sent now, the most urgent first. */
+const candidates = ({ scene: { vm }, sight: { state }, settings }: Standing, power: PowerPlan | undefined): Step[] => {
+  const doable = settings.filter(({ step, possible }) => possible && step.effect === "Hot").map(({ step }) => step);
+  const powered = power && !power.waits ? [powerStep(vm, state.id, state.state, power.to)] : [];
+  // A saved or paused machine takes nothing: it is started or resumed first.
+  return state.state === "Saved" || state.state === "Paused" ? [...powered, ...doable] : [...doable, ...powered];
+};
+
+/** What to do with a machine that is there. */
+export const present = (scene: Scene, state: VmState): Verdict => {
+  const standing = standingOf(scene, state);
+  const { sight, pending, approval, settings } = standing;
+  const power = powerPlan(standing);
+  const common = {
+    sight,
+    pending,
+    approval,
+    plan: wholePlan(standing, power),
+    ...wakeOf(approval, power),
+  };
+  const busy = busyMessage(scene, state);
+  if (busy)
+    return { ...common, trio: conditions.waiting("WaitingForJob", busy), more: restartRequired(standing, power) };
+  const steps = candidates(standing, power);
+  const last = scene.world.lastFault;
+  // A job that keeps failing must not hold up the others.
+  const next = steps.find(({ operation }) => operation !== last?.operation) ?? steps[0];
+  const more = [
+    ...restartRequired(standing, power),
+    ...settingsConditions(settings),
+    ...powerConditions(standing, power),
+  ];
+  if (!next) return { ...common, more, trio: restTrio(standing, power) };
+  const deadline = next.operation === "vm.power" ? powerDeadline(scene.vm) : updateDeadline;
+  return { ...common, more, act: vmJob(scene, next, deadline), trio: jobTrio(next, standing, power) };
+};
+
+const busyMessage = ({ vm, view }: Scene, state: VmState): string | undefined => {
+  const job = view.job(vm.metadata.uid);
+  if (job) return `${job.operation} runs.`;
+  if (state.merging) return "Checkpoints are being merged.";
+  return inTransition(state) ? `The machine is ${state.stateText ?? state.state}.` : undefined;
+};
+
+/** The plan for people: settings, then the change of power that the spec asks for. */
+const wholePlan = ({ scene: { vm }, sight: { state }, settings }: Standing, power: PowerPlan | undefined): Step[] => [
+  ...settings.map(({ step }) => step),
+  ...(power && !power.forChanges
+    ? [{ ...powerStep(vm, state.id, state.state, power.to), ...(power.waits && { reason: power.waits.message }) }]
+    : []),
+];
+
+const wakeOf = (approval: Approval, power: PowerPlan | undefined): { wakeAfterMs?: number } => {
+  const wakeAfterMs = power?.waits?.wakeAfterMs ?? approval.wakeAfterMs;
+  return wakeAfterMs === undefined ? {} : { wakeAfterMs };
+};
+
+const jobTrio = (
+  next: Step,
+  { scene: { world } }: Standing,
+  power: PowerPlan | undefined,
+): readonly ConditionDraft[] => {
+  const last = world.lastFault;
+  if (next.operation === "vm.power" && power?.forChanges && last?.fault.code === "GuestNotReady") {
+    return conditions.changesPending(`The machine can't be stopped gracefully: ${last.fault.message}`);
+  }
+  return faultTrio(next.operation, last) ?? conditions.progressing(`${next.operation} is next.`);
+};
+
+/** Nothing to send: why, or converged. */
+const restTrio = (
+  { settings, approval, pending }: Standing,
+  power: PowerPlan | undefined,
+): readonly ConditionDraft[] => {
+  const never = settings.filter(({ step }) => isImpossible(step.effect)).map(({ step }) => step);
+  if (never.length > 0) return forbiddenTrio(never);
+  if (power?.waits) return conditions.waiting(power.waits.reason, power.waits.message);
+  if (pending.length === 0) return conditions.ready();
+  return conditions.changesPending(
+    approval.waits?.message ?? pending.map(({ path, reason }) => `${path}: ${reason ?? "pending"}`).join(" "),
+  );
+};
+
+const forbiddenTrio = (steps: readonly Step[]): readonly ConditionDraft[] => {
+  const text = steps
+    .map(({ changes, reason }) => `${changes.map(({ path }) => path).join(", ")}: ${reason ?? ""}`)
+    .join(" ");
+  const code = /^([A-Z][A-Za-z]+): /.exec(steps[0]?.reason ?? "")?.[1];
+  return conditions.stalled(code ?? "ForbiddenChange", text);
+};
+
+const restartRequired = (
+  { pending, approval, sight, scene }: Standing,
+  power: PowerPlan | undefined,
+): ConditionDraft[] => {
+  const open = pending.filter(({ effect }) => effect === "Restart" || effect === "Disruptive");
+  const make = (reason: string, message: string) => [conditions.condition("RestartRequired", "True", reason, message)];
+  const last = scene.world.lastFault;
+  if (power?.forChanges && last?.operation === "vm.power") return make(last.fault.code, last.fault.message);
+  if (approval.latch && (power?.forChanges || (sight.state.state !== "Running" && power?.to === "Running"))) {
+    return make("Applying", "Approved changes are made while the machine is off.");
+  }
+  if (approval.waits) return make(approval.waits.reason, approval.waits.message);
+  const [first] = open;
+  return first ? make("ChangesNeedRestart", open.map(({ path }) => path).join(", ")) : [];
+};
+
+const settingsConditions = (settings: readonly Planned[]): ConditionDraft[] => {
+  const paths = settings.flatMap(({ step }) => step.changes.map(({ path }) => path));
+  return [
+    paths.length === 0
+      ? conditions.condition("Synced", "True", "Synced", "The settings are as declared.")
+      : conditions.condition("Synced", "False", "Drifted", `Not as declared: ${paths.join(", ")}.`),
+  ];
+};
+
+const powerConditions = (
+  { scene: { vm }, sight: { state } }: Standing,
+  power: PowerPlan | undefined,
+): ConditionDraft[] => {
+  const make = (status: "True" | "False", reason: string, message: string) => [
+    conditions.condition("PowerStateSynced", status, reason, message),
+  ];
+  if (power) {
+    const reason = power.waits?.reason ?? "PowerStateChanging";
+    return make("False", reason, power.waits?.message ?? `From ${shownPower(state.state)} to ${shownPower(power.to)}.`);
+  }
+  const wanted = wantedPower(vm);
+  return wanted !== undefined && shownPower(state.state) !== wanted
+    ? make("True", "NotEnforced", `powerPolicy ${vm.spec.powerPolicy}: the power state is yours.`)
+    : make("True", "PowerStateReached", `The machine is ${shownPower(state.state)}.`);
+};
