@@ -1,0 +1,115 @@
+import { annotations as names } from "../../api/annotations.ts";
+import type { VirtualDisk, VMHost } from "../../api/generated/types.ts";
+import { keyOf, type Condition, type Resource } from "../../api/resource.ts";
+import type { Decision, Objects, Step } from "../../engine/ports.ts";
+import type { PlanAction, PlannedChange, PlannedObject } from "../../server/control.ts";
+import { fieldDiff } from "./diff.ts";
+import type { Draft } from "./overlay.ts";
+
+export interface ReportInput {
+  readonly resource: Resource;
+  readonly decision: Decision;
+  readonly objects: Objects;
+  readonly draft?: Draft;
+}
+
+/** One object's part of the plan; undefined when nothing happens to it. */
+export const plannedObject = (input: ReportInput): PlannedObject | undefined => {
+  const { resource, decision, objects, draft } = input;
+  const deleting = resource.metadata.deletionTimestamp !== undefined;
+  const changes = [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
+  const isNew = draft !== undefined && draft.before === undefined;
+  if (changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew) return undefined;
+  const host = hostOf(resource);
+  const note = deleting
+    ? deletionNote(resource, objects)
+    : decision.plan.length === 0
+      ? undefined
+      : stepsNote(decision);
+  const blocked = blockedBy(decision, changes);
+  const planHash = (decision.status as { planHash?: string } | undefined)?.planHash;
+  return {
+    key: keyOf(resource),
+    action: actionOf(deleting, isNew, decision.plan),
+    changes,
+    ...(host === undefined ? {} : { host }),
+    ...(draft?.place ? { place: draft.place } : {}),
+    ...(note === undefined ? {} : { note }),
+    ...(blocked ? { blocked } : {}),
+    ...(planHash === undefined ? {} : { planHash }),
+  };
+};
+
+const makes: ReadonlySet<string> = new Set(["vm.create", "disk.create", "disk.clone", "nic.create"]);
+
+const actionOf = (deleting: boolean, isNew: boolean, plan: readonly Step[]): PlanAction => {
+  if (deleting) return "delete";
+  return isNew || plan.some((step) => makes.has(step.operation)) ? "create" : "update";
+};
+
+const stepChanges = (step: Step): readonly PlannedChange[] =>
+  step.changes.map((change) => ({
+    ...change,
+    effect: step.effect,
+    operation: step.operation,
+    ...(step.reason === undefined ? {} : { reason: step.reason }),
+  }));
+
+/** Steps that change no field by themselves, by the name of their operation. */
+const stepsNote = ({ plan }: Decision): string | undefined => {
+  const bare = plan.filter((step) => step.changes.length === 0).map((step) => step.operation);
+  return bare.length > 0 ? `also: ${[...new Set(bare)].join(", ")}` : undefined;
+};
+
+/** Edited fields that change nothing on the host (policies and the like). */
+const recordedOnly = ({ draft, decision }: ReportInput): readonly PlannedChange[] => {
+  if (!draft?.before) return [];
+  const planned = decision.plan.flatMap((step) => step.changes.map((change) => change.path));
+  const covers = (path: string): boolean =>
+    planned.some(
+      (one) => one === path || one.startsWith(`${path}.`) || path.startsWith(`${one}.`) || path.startsWith(`${one}[`),
+    );
+  return fieldDiff(draft.before.spec, draft.resource.spec, "spec")
+    .filter((change) => !covers(change.path))
+    .map((change) => ({ ...change, effect: "Hot", operation: "none", reason: "nothing changes on the host now" }));
+};
+
+const hostOf = (resource: Resource): string | undefined => {
+  const { host } = resource.spec as { host?: string };
+  return (
+    host ?? resource.metadata.annotations?.[names.host] ?? (resource.status as { host?: string } | undefined)?.host
+  );
+};
+
+const deletionNote = (resource: Resource, objects: Objects): string => {
+  const { deletionPolicy, source, adopt } = resource.spec as {
+    deletionPolicy?: string;
+    source?: VirtualDisk["spec"]["source"];
+    adopt?: unknown;
+  };
+  const orphan =
+    deletionPolicy === "Orphan" ||
+    (deletionPolicy === undefined && (adopt !== undefined || source?.type === "File")) ||
+    resource.metadata.annotations?.[names.forceOrphan] === "true";
+  if (resource.kind === "VMHost") return "the host is let go of; nothing on it changes";
+  if (orphan) return "given up: what is on the host stays as it is, without an owner";
+  if (resource.kind === "VirtualMachine")
+    return "the machine is stopped and removed; its disks stay with their own objects";
+  if (resource.kind === "NetworkAdapter") return "the adapter is removed";
+  const host = objects.get({ kind: "VMHost", namespace: "", name: hostOf(resource) ?? "" }) as VMHost | undefined;
+  return `the disk goes to the trash, kept ${host?.spec.trashRetention ?? "24h"}`;
+};
+
+interface Conditioned {
+  readonly conditions?: readonly Condition[];
+}
+
+/** Why nothing of it happens now. A plan that only awaits approval is not blocked: its changes say so. */
+const blockedBy = (decision: Decision, changes: readonly PlannedChange[]): PlannedObject["blocked"] => {
+  const conditions = (decision.status as Conditioned | undefined)?.conditions ?? [];
+  const stalled = conditions.find((one) => one.type === "Stalled" && one.status === "True");
+  const ready = conditions.find((one) => one.type === "Ready" && one.status !== "True");
+  const waiting = decision.plan.length === 0 && changes.every((one) => one.operation === "none") ? ready : undefined;
+  const found = stalled ?? waiting;
+  return found && found.reason !== "FirstSight" ? { reason: found.reason, message: found.message } : undefined;
+};
