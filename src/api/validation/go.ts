@@ -21,6 +21,19 @@ const escapeOf = (char: string): string => {
   return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
 };
 
-/** A value as field.Error shows it: texts quoted, the rest as JSON. */
-export const goValue = (value: unknown): string =>
-  typeof value === "string" ? goQuote(value) : (JSON.stringify(value) ?? "null");
+const longest = 1024;
+
+/** A value as field.Error shows it: texts quoted, the rest as JSON; cut where it would fill a screen. */
+export const goValue = (value: unknown): string => {
+  const text = typeof value === "string" ? goQuote(value.slice(0, longest + 1)) : jsonText(value);
+  return text.length > longest ? `${text.slice(0, longest)}...` : text;
+};
+
+const jsonText = (value: unknown): string => {
+  try {
+    return JSON.stringify(value) ?? "null";
+  } catch {
+    // YAML aliases can make a value that contains itself.
+    return "(a value that contains itself)";
+  }
+};

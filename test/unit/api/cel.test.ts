@@ -18,6 +18,8 @@ test.each([
   { rule: "isQuantity('4 G')", gives: false },
   { rule: "isIP('192.0.2.1') && isIP('2001:db8::1')", gives: true },
   { rule: "isIP('192.0.2.01') || isIP('::ffff:1.2.3.4') || isIP('fe80::1%eth0')", gives: false },
+  { rule: "isIP('192.0.2.256') || isIP('192.0.2') || isIP('1:2:3:4:5:6:7') || isIP('1::2::3')", gives: false },
+  { rule: "isIP('255.255.255.255') && isIP('::') && isIP('64:ff9b::192.0.2.33')", gives: true },
   { rule: "ip('2001:db8::1').family()", gives: 6n },
   { rule: "ip('10.0.0.1').isGlobalUnicast()", gives: true },
   { rule: "ip('255.255.255.255').isGlobalUnicast()", gives: false },

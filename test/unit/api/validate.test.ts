@@ -119,3 +119,22 @@ test("names of fields that objects inherit are unknown fields", () => {
     expect.arrayContaining(['unknown field "spec.constructor"', 'unknown field "spec.toString"']),
   );
 });
+
+test("an unchanged breach of a rule is no reason against an edit, a changed one is", () => {
+  const small = (count: number, startup: string): object => vm({ cpu: { count }, memory: { startup } });
+  expect(lines(validate(small(2, "16Mi")))).toEqual([
+    'spec.memory.startup: Invalid value: "16Mi": must be from 32Mi to 12Ti',
+  ]);
+  expect(lines(validateUpdate(small(2, "16Mi"), small(4, "16Mi")))).toEqual([]);
+  expect(lines(validateUpdate(small(2, "16Mi"), small(2, "17Mi")))).toEqual([
+    'spec.memory.startup: Invalid value: "17Mi": must be from 32Mi to 12Ti',
+  ]);
+});
+
+test("a value that contains itself, and one that fills a screen, are shown in short", () => {
+  const ring: Record<string, unknown> = {};
+  ring["self"] = ring;
+  expect(lines(validate(vm({ powerState: ring }))).join("\n")).toContain("(a value that contains itself)");
+  const long = lines(validate(vm({ powerState: "x".repeat(10_000_000) })));
+  expect(long[0]?.length).toBeLessThan(1200);
+});
