@@ -1,5 +1,9 @@
 import type { Kind, Resource } from "../src/engine/ports.ts";
 import { virtualMachine } from "./virtualmachine/index.ts";
+import { vmHost } from "./vmhost/index.ts";
 
-/** Every kind that is reconciled. */
-export const kinds: readonly Kind<Resource>[] = [virtualMachine as unknown as Kind<Resource>];
+/** Every kind that is reconciled. The engine hands each only resources of its own kind. */
+export const kinds: readonly Kind<Resource>[] = [
+  vmHost,
+  virtualMachine,
+] as readonly unknown[] as readonly Kind<Resource>[];
