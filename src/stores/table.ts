@@ -105,7 +105,7 @@ export class ObjectTable implements Store {
     const watcher = (key: Key): void => wake(key);
     this.#watchers.add(watcher);
     signal.addEventListener("abort", () => this.#watchers.delete(watcher), { once: true });
-    for (const row of [...this.#rows.values()]) wake(keyOf(row.object));
+    for (const row of this.#rows.values()) wake(keyOf(row.object));
     return Promise.resolve();
   }
 
@@ -133,7 +133,7 @@ export class ObjectTable implements Store {
     const keys = [...stored].map(([key, row]) => this.#apply(key, row));
     this.counters.batches += 1;
     this.counters.objects += stored.size;
-    for (const key of keys) for (const wake of [...this.#watchers]) wake(key);
+    for (const key of keys) for (const wake of this.#watchers) wake(key);
   }
 
   #put(next: Resource, change: (row: Row) => Row): Promise<Resource> {

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq } from "yaml";
+import { isAlias, isScalar, isSeq } from "yaml";
 import type { Document, Pair, ParsedNode, Scalar, YAMLMap } from "yaml";
 import { childPath } from "./place.ts";
 import { characterName, forbiddenAt } from "./text.ts";

@@ -11,7 +11,7 @@ export interface FolderReport {
   readonly folder: string;
   /** Set when it, or a folder within it, could not be read. */
   readonly problems: readonly Problem[];
-  /** Documents of objects and Secrets beneath it. */
+  /** Documents beneath it; a file with a problem counts as one at least, whatever it holds. */
   readonly documents: number;
 }
 
@@ -56,6 +56,9 @@ const reasonOf = (error: unknown): string =>
 
 const problemAt = (file: string, message: string): Problem => ({ file, line: 1, column: 1, message });
 
+const documentsIn = ({ objects, secrets, problems }: FileContent): number =>
+  Math.max(objects.length + secrets.length, problems.length > 0 ? 1 : 0);
+
 /** Reads folders of manifests again and again; parses only files that changed. */
 export class Scanner {
   readonly #fs: FileSystem;
@@ -86,7 +89,7 @@ export class Scanner {
         if (report) reports.push(report);
       }
       steady &&= listing.steady;
-      const documents = reports.reduce((sum, { content }) => sum + content.objects.length + content.secrets.length, 0);
+      const documents = reports.reduce((sum, { content }) => sum + documentsIn(content), 0);
       folders.push({ folder, problems: listing.problems, documents });
     }
     this.#known = known;

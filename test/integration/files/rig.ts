@@ -9,7 +9,7 @@ import { problemText } from "../../../src/stores/files/place.ts";
 import { FileStore } from "../../../src/stores/files/store.ts";
 import type { FileStoreOptions } from "../../../src/stores/files/store.ts";
 import { MemoryKeyValue } from "../../../src/stores/keyvalue/memory.ts";
-import { modelValidation } from "../../../src/stores/validation.ts";
+import { modelValidation } from "../../../src/app/validation.ts";
 import { CountingRandom, HandClock, MemoryLog } from "../../unit/stores/fixed.ts";
 
 /** A folder that is removed when the test ends. */

@@ -39,7 +39,8 @@ describe("memory store", () => {
     await store.apply({ ...disk("1Gi"), spec });
     spec.size = "9Gi";
     expect(store.cache.get(diskKey)?.spec).toMatchObject({ size: "1Gi" });
-    expect(() => ((store.cache.get(diskKey)?.spec as { size: string }).size = "9Gi")).toThrow(TypeError);
+    const kept = store.cache.get(diskKey)?.spec as { size: string };
+    expect(() => (kept.size = "9Gi")).toThrow(TypeError);
   });
 
   it("refuses what the model refuses, at birth and at change", async () => {
