@@ -18,15 +18,18 @@ const ofList = (list: readonly unknown[], schema: Schema, path: string): Issue[]
   const nested = items ? list.flatMap((item, i) => duplicates(item, items, childPath(path, i))) : [];
   const type = schema["x-kubernetes-list-type"];
   if (type === "set") return [...doubles(list, path), ...nested];
-  if (type === "map")
-    return [
-      ...doubles(
-        list.map((item) => keysOf(item, schema)),
-        path,
-      ),
-      ...nested,
-    ];
+  if (type === "map") return [...mapFaults(list, schema, path), ...nested];
   return nested;
+};
+
+const mapFaults = (list: readonly unknown[], schema: Schema, path: string): Issue[] => {
+  const stray = list.findIndex((item) => item !== null && !isObject(item));
+  if (stray < 0) {
+    const keys = list.map((item) => keysOf(item, schema));
+    return doubles(keys, path);
+  }
+  const detail = "must be an object for an array of list-type map";
+  return [issue({ path: childPath(path, stray), reason: "FieldValueInvalid", value: list[stray], detail })];
 };
 
 /** The key fields of an item of a list of type map. */
