@@ -119,7 +119,7 @@ export class Jobs {
 
   /** Asks for every job that was given up whether it has ended by now. To be called before an inventory starts. */
   async settleLingering(): Promise<void> {
-    for (const job of [...this.#lingering.values()]) {
+    for (const job of this.#lingering.values()) {
       const told = await this.#ask(job);
       if (told && told.state !== "Running") this.#settled(job, told.result);
     }

@@ -133,7 +133,7 @@ export class AgentPool {
     this.#line = Promise.resolve();
     this.#connection = { at: "none", why };
     if (before.at === "session") before.control.close(why);
-    for (const worker of [...this.#workers]) worker.close(why);
+    for (const worker of this.#workers) worker.close(why);
   }
 
   #closed(session: AgentSession | undefined, why: Fault): void {

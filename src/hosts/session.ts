@@ -128,7 +128,7 @@ export class AgentSession {
     if (this.#closed) return;
     this.#closed = why;
     this.#ended.abort();
-    for (const pending of [...this.#pending.values()]) pending.settle({ at: "lost", fault: why });
+    for (const pending of this.#pending.values()) pending.settle({ at: "lost", fault: why });
     this.#options.onClose?.(why);
   }
 
@@ -178,7 +178,7 @@ export class AgentSession {
         ? this.#options.check.result(named?.operation ?? "agent.hello", id, resultIn(parsed))
         : { ok: false as const, fault: fault("ProtocolError", cutOff(line)) };
     if (id !== undefined) return named?.settle({ at: "answered", checked: problem });
-    for (const pending of [...this.#pending.values()]) pending.settle({ at: "answered", checked: problem });
+    for (const pending of this.#pending.values()) pending.settle({ at: "answered", checked: problem });
   }
 }
 
