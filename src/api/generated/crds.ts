@@ -3835,7 +3835,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "message": "must differ from address"
                         },
                         {
-                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 32 || cidr(self.address + '/1 /2 /3 /4 /5 /6 /7 /8 /9 /10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32'.substring(3 * (self.prefixLength - 1), 3 * self.prefixLength).trim()).containsIP(self.gateway)",
+                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || ip(self.address).family() != 4 || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 32 || cidr(self.address + '/1 /2 /3 /4 /5 /6 /7 /8 /9 /10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32'.substring(3 * (self.prefixLength - 1), 3 * self.prefixLength).trim()).containsIP(self.gateway)",
                           "fieldPath": ".gateway",
                           "message": "must lie inside the subnet of address and prefixLength"
                         }
@@ -3952,7 +3952,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "message": "must differ from address"
                         },
                         {
-                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 128 || ip(self.gateway).isLinkLocalUnicast() || cidr(self.address + '/1  /2  /3  /4  /5  /6  /7  /8  /9  /10 /11 /12 /13 /14 /15 /16 /17 /18 /19 /20 /21 /22 /23 /24 /25 /26 /27 /28 /29 /30 /31 /32 /33 /34 /35 /36 /37 /38 /39 /40 /41 /42 /43 /44 /45 /46 /47 /48 /49 /50 /51 /52 /53 /54 /55 /56 /57 /58 /59 /60 /61 /62 /63 /64 /65 /66 /67 /68 /69 /70 /71 /72 /73 /74 /75 /76 /77 /78 /79 /80 /81 /82 /83 /84 /85 /86 /87 /88 /89 /90 /91 /92 /93 /94 /95 /96 /97 /98 /99 /100/101/102/103/104/105/106/107/108/109/110/111/112/113/114/115/116/117/118/119/120/121/122/123/124/125/126/127/128'.substring(4 * (self.prefixLength - 1), 4 * self.prefixLength).trim()).containsIP(self.gateway)",
+                          "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || ip(self.address).family() != 6 || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 128 || ip(self.gateway).isLinkLocalUnicast() || cidr(self.address + '/1  /2  /3  /4  /5  /6  /7  /8  /9  /10 /11 /12 /13 /14 /15 /16 /17 /18 /19 /20 /21 /22 /23 /24 /25 /26 /27 /28 /29 /30 /31 /32 /33 /34 /35 /36 /37 /38 /39 /40 /41 /42 /43 /44 /45 /46 /47 /48 /49 /50 /51 /52 /53 /54 /55 /56 /57 /58 /59 /60 /61 /62 /63 /64 /65 /66 /67 /68 /69 /70 /71 /72 /73 /74 /75 /76 /77 /78 /79 /80 /81 /82 /83 /84 /85 /86 /87 /88 /89 /90 /91 /92 /93 /94 /95 /96 /97 /98 /99 /100/101/102/103/104/105/106/107/108/109/110/111/112/113/114/115/116/117/118/119/120/121/122/123/124/125/126/127/128'.substring(4 * (self.prefixLength - 1), 4 * self.prefixLength).trim()).containsIP(self.gateway)",
                           "fieldPath": ".gateway",
                           "message": "must lie inside the subnet of address and prefixLength, or be link-local"
                         }
@@ -5952,7 +5952,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "message": "must differ from address"
                                   },
                                   {
-                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 32 || cidr(self.address + '/1 /2 /3 /4 /5 /6 /7 /8 /9 /10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32'.substring(3 * (self.prefixLength - 1), 3 * self.prefixLength).trim()).containsIP(self.gateway)",
+                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || ip(self.address).family() != 4 || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 32 || cidr(self.address + '/1 /2 /3 /4 /5 /6 /7 /8 /9 /10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/29/30/31/32'.substring(3 * (self.prefixLength - 1), 3 * self.prefixLength).trim()).containsIP(self.gateway)",
                                     "fieldPath": ".gateway",
                                     "message": "must lie inside the subnet of address and prefixLength"
                                   }
@@ -6069,7 +6069,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                     "message": "must differ from address"
                                   },
                                   {
-                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 128 || ip(self.gateway).isLinkLocalUnicast() || cidr(self.address + '/1  /2  /3  /4  /5  /6  /7  /8  /9  /10 /11 /12 /13 /14 /15 /16 /17 /18 /19 /20 /21 /22 /23 /24 /25 /26 /27 /28 /29 /30 /31 /32 /33 /34 /35 /36 /37 /38 /39 /40 /41 /42 /43 /44 /45 /46 /47 /48 /49 /50 /51 /52 /53 /54 /55 /56 /57 /58 /59 /60 /61 /62 /63 /64 /65 /66 /67 /68 /69 /70 /71 /72 /73 /74 /75 /76 /77 /78 /79 /80 /81 /82 /83 /84 /85 /86 /87 /88 /89 /90 /91 /92 /93 /94 /95 /96 /97 /98 /99 /100/101/102/103/104/105/106/107/108/109/110/111/112/113/114/115/116/117/118/119/120/121/122/123/124/125/126/127/128'.substring(4 * (self.prefixLength - 1), 4 * self.prefixLength).trim()).containsIP(self.gateway)",
+                                    "rule": "!has(self.address) || !has(self.prefixLength) || !has(self.gateway) || !isIP(self.address) || ip(self.address).family() != 6 || !isIP(self.gateway) || self.prefixLength < 1 || self.prefixLength > 128 || ip(self.gateway).isLinkLocalUnicast() || cidr(self.address + '/1  /2  /3  /4  /5  /6  /7  /8  /9  /10 /11 /12 /13 /14 /15 /16 /17 /18 /19 /20 /21 /22 /23 /24 /25 /26 /27 /28 /29 /30 /31 /32 /33 /34 /35 /36 /37 /38 /39 /40 /41 /42 /43 /44 /45 /46 /47 /48 /49 /50 /51 /52 /53 /54 /55 /56 /57 /58 /59 /60 /61 /62 /63 /64 /65 /66 /67 /68 /69 /70 /71 /72 /73 /74 /75 /76 /77 /78 /79 /80 /81 /82 /83 /84 /85 /86 /87 /88 /89 /90 /91 /92 /93 /94 /95 /96 /97 /98 /99 /100/101/102/103/104/105/106/107/108/109/110/111/112/113/114/115/116/117/118/119/120/121/122/123/124/125/126/127/128'.substring(4 * (self.prefixLength - 1), 4 * self.prefixLength).trim()).containsIP(self.gateway)",
                                     "fieldPath": ".gateway",
                                     "message": "must lie inside the subnet of address and prefixLength, or be link-local"
                                   }
