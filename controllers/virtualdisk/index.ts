@@ -4,6 +4,7 @@ import type { VirtualDisk } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { Act, Decision, Kind, World } from "../../src/engine/ports.ts";
 import { accessTo } from "../shared/access.ts";
+import { statusBefore, unreachableTrio } from "../shared/closing.ts";
 import { annotationOf, hostKey, isDeleting, isPaused, placementOf, siblingKey } from "../shared/objects.ts";
 import { blockedTrio, jobAct, nextStep, outcome, pollMs } from "../shared/outcome.ts";
 import { find } from "./find.ts";
@@ -14,7 +15,7 @@ import type { DiskPlan } from "./plan.ts";
 import { reclaiming } from "./reclaim.ts";
 import { remove } from "./remove.ts";
 import type { Scene } from "./scene.ts";
-import { statusBefore, statusOf } from "./status.ts";
+import { statusOf } from "./status.ts";
 
 const refs = (disk: VirtualDisk): readonly Key[] => {
   const host = annotationOf(disk, annotations.host) ?? disk.spec.host ?? disk.status?.host;
@@ -36,9 +37,7 @@ const decide = (disk: VirtualDisk, world: World): Decision => {
   if (placed === undefined || hostName === undefined) return settle(disk, world);
   if (!disk.metadata.finalizers?.includes(finalizer)) return marked(disk, world, placed);
   const scene = sceneOf(disk, world, hostName);
-  return scene
-    ? decideOn(scene)
-    : { plan: [], act: { do: "nothing" }, status: unreachable(disk, world, hostName), wakeAfterMs: 5_000 };
+  return scene ? decideOn(scene) : unreachable(disk, world, hostName);
 };
 
 /** A disk without a placement gets one, together with the finalizer. */
@@ -67,18 +66,10 @@ const sceneOf = (disk: VirtualDisk, world: World, hostName: string): Scene | und
   return { disk, world, hostName, host, view, snapshot, job: view.job(disk.metadata.uid) };
 };
 
-const unreachable = (disk: VirtualDisk, world: World, hostName: string): unknown => {
+const unreachable = (disk: VirtualDisk, world: World, hostName: string): Decision => {
   const access = accessTo(world, hostName);
-  if (access.at === "up") return disk.status;
-  const before =
-    disk.status?.conditions?.filter(({ type }) => ["Ready", "Reconciling", "Stalled"].includes(type)) ?? [];
-  if (access.at === "soon")
-    return statusBefore(disk, world, before.length > 0 ? before : conditions.firstSight(access.message));
-  const trio =
-    access.at === "down"
-      ? conditions.unknownHost(access.message)
-      : conditions.waiting("WaitingForHost", access.message);
-  return statusBefore(disk, world, trio);
+  const status = access.at === "up" ? disk.status : statusBefore(disk, world, unreachableTrio(disk, access));
+  return { plan: [], act: { do: "nothing" }, status, wakeAfterMs: 5_000 };
 };
 
 const decideOn = (scene: Scene): Decision => {

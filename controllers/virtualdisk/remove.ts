@@ -4,6 +4,7 @@ import { deleting, stalled, unknownHost, waiting } from "../../src/engine/condit
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import type { Blocked, Decision, EventNote, Step, World } from "../../src/engine/ports.ts";
 import { accessTo } from "../shared/access.ts";
+import { statusBefore } from "../shared/closing.ts";
 import { layoutOf } from "../shared/layout.ts";
 import { isOff } from "../shared/machine.ts";
 import type { Planned } from "../shared/gate.ts";
@@ -25,7 +26,7 @@ import type { File, Found } from "./find.ts";
 import { hasCheckpoints, isBlocked } from "./make.ts";
 import { deadlines } from "./scene.ts";
 import type { Scene } from "./scene.ts";
-import { statusBefore, statusOf } from "./status.ts";
+import { statusOf } from "./status.ts";
 import type { DiskPlan } from "./plan.ts";
 
 /** A disk that a running machine had stays in the trash for a day at least, whatever the host's retention. */

@@ -1,14 +1,13 @@
 import type { VirtualDisk } from "../../src/api/generated/types.ts";
-import { condition, findCondition, merge, secondsText } from "../../src/engine/conditions.ts";
+import { condition, findCondition, secondsText } from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { shownChanges } from "../../src/engine/plan.ts";
-import type { Blocked, World } from "../../src/engine/ports.ts";
-import type { Attachment } from "../../src/engine/ports.ts";
+import type { Attachment, Blocked } from "../../src/engine/ports.ts";
+import { closeStatus } from "../shared/closing.ts";
 import { pendingChanges } from "../shared/gate.ts";
-import { shownJob } from "../shared/lastJob.ts";
 import { isOff } from "../shared/machine.ts";
 import type { Machine } from "../shared/machine.ts";
-import { compact, isPaused } from "../shared/objects.ts";
+import { compact } from "../shared/objects.ts";
 import { declaredAttachment, holderOf, targetOf } from "./attach.ts";
 import { classesAt } from "./find.ts";
 import type { File, Found } from "./find.ts";
@@ -17,29 +16,6 @@ import type { DiskPlan } from "./plan.ts";
 import type { Scene } from "./scene.ts";
 
 export type Status = NonNullable<VirtualDisk["status"]>;
-
-/** The status of a disk that can't be looked at: all as before, but for the conditions. */
-export const statusBefore = (disk: VirtualDisk, world: World, trio: readonly ConditionDraft[]): Status => {
-  const before = disk.status;
-  const kept = ["Provisioned", "Attached", "Resizing"].flatMap((type) => {
-    const last = findCondition(before?.conditions, type);
-    return last ? [condition(type, last.status, last.reason, last.message)] : [];
-  });
-  return closed(disk, world, { ...before }, [...withPause(disk, trio), ...kept]);
-};
-
-const withPause = (disk: VirtualDisk, trio: readonly ConditionDraft[]): readonly ConditionDraft[] =>
-  isPaused(disk) && !trio.some(({ type }) => type === "Paused")
-    ? [...trio, condition("Paused", "True", "Paused", "The annotation aetherv.io/paused holds all jobs back.")]
-    : trio;
-
-const closed = (disk: VirtualDisk, world: World, status: Status, drafts: readonly ConditionDraft[]): Status =>
-  compact({
-    ...status,
-    conditions: merge(disk.status?.conditions, drafts, { now: world.now, generation: disk.metadata.generation }),
-    observedGeneration: disk.metadata.generation,
-    lastJob: shownJob(world, disk.status?.lastJob),
-  }) as Status;
 
 /** The status of a disk that was looked at. */
 export const statusOf = (scene: Scene, found: Found, plan: DiskPlan, trio: readonly ConditionDraft[]): Status => {
@@ -54,13 +30,8 @@ export const statusOf = (scene: Scene, found: Found, plan: DiskPlan, trio: reado
     trash: undefined,
     pendingChanges: pending.length > 0 ? pending : undefined,
   };
-  const drafts = [
-    ...withPause(scene.disk, trio),
-    provisioned(scene, found, plan),
-    attached(scene, found, plan, target),
-    resizing(plan),
-  ];
-  return closed(scene.disk, scene.world, compact(status) as Status, drafts);
+  const drafts = [...trio, provisioned(scene, found, plan), attached(scene, found, plan, target), resizing(plan)];
+  return closeStatus(scene.disk, scene.world, compact(status) as Status, drafts);
 };
 
 const machinesOf = (scene: Scene, file: File | undefined, target: Machine | undefined): readonly Machine[] => [

@@ -1,0 +1,47 @@
+import type { NetworkAdapter } from "../../src/api/generated/types.ts";
+import type { World } from "../../src/engine/ports.ts";
+import type { AdapterState } from "../../src/protocol/generated/types.ts";
+import { hostObjects } from "../shared/objects.ts";
+
+/** "00:15:5D:01:02:03" as hosts write it: "00155D010203". */
+export const bareMac = (mac: string): string => mac.replaceAll(":", "").toUpperCase();
+
+/** "00155D010203" as people write it: "00:15:5D:01:02:03". */
+export const macText = (mac: string): string => (mac.match(/../g) ?? []).join(":");
+
+/** Before the first start of a machine, a dynamic address is all zeros. */
+export const isNoMac = (mac: string): boolean => /^0*$/.test(mac);
+
+/** The address that the adapter is to have: the spec's, else the one it had first; undefined lets the agent choose. */
+export const wantedMac = ({ spec, status }: NetworkAdapter): string | undefined => {
+  const mac = spec.macAddress ?? (spec.adopt ? undefined : status?.macAddress);
+  return mac === undefined ? undefined : bareMac(mac);
+};
+
+interface Holder {
+  readonly host: string;
+  readonly machine: string;
+  readonly adapter: AdapterState;
+}
+
+/** Adapters of all machines on all managed hosts; replicas have their originals' addresses rightly. */
+const everywhere = (world: World): readonly Holder[] =>
+  hostObjects(world).flatMap(({ metadata: { name: host } }) =>
+    [...(world.host(host)?.snapshot?.vms.values() ?? [])].flatMap((vm) =>
+      vm.replica ? [] : vm.adapters.map((adapter) => ({ host, machine: vm.name, adapter })),
+    ),
+  );
+
+/** Another adapter, on any managed host, that has this address. `ownId` is the adapter's own Hyper-V id, if it has one. */
+export const otherWith = (world: World, mac: string, ownId: string | undefined): Holder | undefined =>
+  everywhere(world).find(({ adapter }) => adapter.id !== ownId && adapter.macAddress === mac);
+
+/** Addresses that a new adapter on the host must not get: in use on other hosts, or kept for machines that are gone for now. */
+export const macsElsewhere = (world: World, self: NetworkAdapter, hostName: string): string[] => {
+  const others = world.objects.list("NetworkAdapter") as readonly NetworkAdapter[];
+  const kept = others.flatMap(({ metadata, spec, status }) =>
+    metadata.uid === self.metadata.uid ? [] : [spec.macAddress ?? [], status?.macAddress ?? []].flat().map(bareMac),
+  );
+  const used = everywhere(world).flatMap(({ host, adapter }) => (host === hostName ? [] : adapter.macAddress));
+  return [...new Set([...kept, ...used])].filter((mac) => !isNoMac(mac)).toSorted();
+};
