@@ -21,16 +21,20 @@ export class LockedError extends Error {
  */
 export const openLevel = async (folder: string): Promise<KeyValue> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const db = new Level<string, string>(join(folder, "db"), { keyEncoding: "utf8", valueEncoding: "utf8" });
   const owner = join(folder, "owner.pid");
+  const found = await readFile(owner, "utf8").catch(() => "");
+  // A second attempt within one process would take the lock from the first: closing any handle of a file drops POSIX locks.
+  if (found === self()) throw new LockedError(folder, process.pid);
+  // Level begins to open as soon as it is made.
+  const db = new Level<string, string>(join(folder, "db"), { keyEncoding: "utf8", valueEncoding: "utf8" });
   try {
     await db.open();
   } catch (error) {
-    if (isLocked(error)) throw new LockedError(folder, await ownerOf(owner));
+    if (isLocked(error)) throw new LockedError(folder, pidOf(found));
     throw new Error(`the data folder ${folder} cannot be opened: ${reasonOf(error)}`, { cause: error });
   }
-  // Only for the text of LockedError; the lock itself is level's.
-  await writeFile(owner, `${process.pid}\n`, { mode: 0o600 });
+  // Says who has it; between processes the lock itself is level's.
+  await writeFile(owner, self(), { mode: 0o600 });
   return keyValue(db, () => rm(owner, { force: true }));
 };
 
@@ -56,7 +60,10 @@ const isLocked = (error: unknown): boolean =>
 
 const reasonOf = (error: unknown): string => chain(error).at(-1)?.message ?? String(error);
 
-const ownerOf = async (file: string): Promise<number | undefined> => {
-  const text = await readFile(file, "utf8").catch(() => "");
-  return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+/** This process, also after a restart under the same pid (1 in a container). */
+const self = (): string => `${process.pid} ${performance.timeOrigin}\n`;
+
+const pidOf = (owner: string): number | undefined => {
+  const pid = /^\d+/.exec(owner)?.[0];
+  return pid === undefined ? undefined : Number(pid);
 };
