@@ -1,0 +1,81 @@
+import { bootDrive, guestUp } from "./guest.ts";
+import { samePath } from "./paths.ts";
+import type { Due, Vm } from "./types.ts";
+import type { World } from "./world.ts";
+
+/** What a machine is when it does not run. */
+export const stopped = (vm: Vm): Vm => {
+  const { startedAt: _started, guest: _guest, ...rest } = vm;
+  const { assignedBytes: _assigned, ...memory } = vm.memory;
+  return {
+    ...rest,
+    state: "Off",
+    memory,
+    heartbeat: "NoContact",
+    adapters: vm.adapters.map((adapter) => ({ ...adapter, ipAddresses: [] })),
+    due: vm.due.filter((due) => due.what === "Merged"),
+    hung: false,
+    kvpGuest: {},
+  };
+};
+
+const saved = (vm: Vm): Vm => {
+  const { guest, ...off } = { ...stopped(vm), guest: vm.guest };
+  return { ...off, state: "Saved", ...(vm.startedAt ? { startedAt: vm.startedAt } : {}), ...(guest ? { guest } : {}) };
+};
+
+/** The .avhdx files go into their parents; the machine points at what is left. */
+const merged = (world: World, vm: Vm, files: readonly string[]): Vm => {
+  let drives = vm.drives;
+  for (const path of files) {
+    const file = world.disk(path);
+    const parent = file?.parentPath === undefined ? undefined : world.disk(file.parentPath);
+    if (!file || !parent) continue;
+    drives = drives.map((drive) => (samePath(drive.path, path) ? { ...drive, path: parent.path } : drive));
+    for (const child of world.children(path)) world.putFile({ ...child, parentPath: parent.path });
+    const fileSize = Math.min(parent.size, Math.max(parent.fileSize, file.fileSize));
+    world.putFile({ ...parent, fileSize, size: Math.max(parent.size, file.size) });
+    world.removeFile(path);
+  }
+  const merging = vm.due.some((due) => due.what === "Merged" && !files.every((file) => due.files.includes(file)));
+  return { ...vm, drives, merging };
+};
+
+const applied = (world: World, vm: Vm, due: Due): Vm => {
+  switch (due.what) {
+    case "Running":
+      return { ...vm, state: "Running" };
+    case "Off":
+      return stopped(vm);
+    case "Saved":
+      return saved(vm);
+    case "Paused":
+      return { ...vm, state: "Paused", heartbeat: "NoContact" };
+    case "GuestUp":
+      return vm.state === "Running" && bootDrive(world, vm) ? { ...vm, ...guestUp(world, vm) } : vm;
+    case "Merged":
+      return merged(world, vm, due.files);
+    default:
+      return due satisfies never;
+  }
+};
+
+const isDue = (vm: Vm, now: number): boolean => vm.due.some((due) => due.at <= now);
+
+/** Whether anything is to happen by itself by now. */
+export const unsettled = (world: World, now: number): boolean => world.vms().some((vm) => isDue(vm, now));
+
+/** Lets all happen that was to happen by itself until now. */
+export const settle = (world: World, now: number): void => {
+  for (const vm of world.vms()) {
+    if (!isDue(vm, now)) continue;
+    const ready = vm.due.filter((due) => due.at <= now).toSorted((a, b) => a.at - b.at);
+    let next: Vm = { ...vm, due: vm.due.filter((due) => due.at > now) };
+    for (const due of ready) next = applied(world, next, due);
+    world.putVm(next);
+  }
+};
+
+/** When the next change by itself of this machine comes; undefined when none is on its way. */
+export const nextDue = (vm: Vm): number | undefined =>
+  vm.due.length === 0 ? undefined : Math.min(...vm.due.map((due) => due.at));

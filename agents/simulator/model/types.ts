@@ -1,0 +1,132 @@
+import type {
+  AdapterState,
+  Checkpoint,
+  DvdDrive,
+  HostState,
+  Owner,
+  VmState,
+} from "../../../src/protocol/generated/types.ts";
+
+/** An operating system inside a disk's content; copies and children of the disk boot it too. */
+export interface ContentOs {
+  readonly family: "Linux" | "Windows";
+  readonly name: string;
+  readonly version: string;
+  /** Generations of machine whose firmware finds its boot loader. */
+  readonly generations: readonly (1 | 2)[];
+}
+
+/** A virtual hard disk's file. Sizes in bytes. */
+export interface DiskFile {
+  readonly type: "disk";
+  readonly path: string;
+  readonly format: "VHD" | "VHDX";
+  readonly diskType: "Dynamic" | "Fixed" | "Differencing";
+  readonly size: number;
+  readonly fileSize: number;
+  readonly logicalSectorBytes: 512 | 4096;
+  readonly blockSize?: number;
+  readonly parentPath?: string;
+  readonly diskId: string;
+  readonly readOnly: boolean;
+  readonly os?: ContentOs;
+  /** Another program (a backup) that holds the file open. */
+  readonly openBy?: string;
+}
+
+/** Any other file: installation media, sidecars, manifests, and configurations of machines that are not registered. */
+export interface OtherFile {
+  readonly type: "iso" | "text" | "vmcx";
+  readonly path: string;
+  readonly fileSize: number;
+  readonly text?: string;
+  /** The machine a .vmcx describes. */
+  readonly vm?: Vm;
+}
+
+export type HostFile = DiskFile | OtherFile;
+
+/** A hard disk drive of a machine. */
+export interface Drive {
+  readonly controllerType: "SCSI" | "IDE";
+  readonly controllerNumber: number;
+  readonly controllerLocation: number;
+  readonly path: string;
+  readonly minIOPS: number;
+  readonly maxIOPS: number;
+}
+
+/** An adapter keeps its switch by id, so that a renamed switch stays connected. */
+export interface Adapter extends Omit<AdapterState, "connected" | "switchName"> {
+  readonly switchId?: string;
+}
+
+export interface VmCheckpoint extends Checkpoint {
+  /** The .avhdx files that this checkpoint opened. */
+  readonly files: readonly string[];
+}
+
+/** A change that comes by itself at a time (milliseconds since 1970). */
+export type Due =
+  | { readonly at: number; readonly what: "Running" | "Off" | "Saved" | "Paused" | "GuestUp" }
+  | { readonly at: number; readonly what: "Merged"; readonly files: readonly string[] };
+
+/** A machine as the hypervisor keeps it. */
+export interface Vm extends Omit<VmState, "stamp" | "disks" | "adapters" | "checkpoints"> {
+  /** Raw, stamp included. */
+  readonly notes: string;
+  readonly drives: readonly Drive[];
+  readonly dvdDrives: DvdDrive[];
+  readonly adapters: readonly Adapter[];
+  readonly checkpoints: readonly VmCheckpoint[];
+  readonly scsiControllers: number;
+  readonly keyProtector: boolean;
+  readonly due: readonly Due[];
+  /** Its guest answers nothing and never shuts down. */
+  readonly hung: boolean;
+  /** KVP items host to guest (pool 0) and guest to host (pool 1). */
+  readonly kvpHost: Readonly<Record<string, string>>;
+  readonly kvpGuest: Readonly<Record<string, string>>;
+}
+
+export type Switch = HostState["switches"][number];
+
+/** A volume; `root` is its mount point with the last backslash, e.g. D:\ */
+export interface Volume {
+  readonly root: string;
+  readonly totalBytes: number;
+  /** Taken by files that are not modelled. */
+  readonly otherBytes: number;
+}
+
+/** The host itself. */
+export interface Host {
+  readonly name: string;
+  readonly os: string;
+  readonly cluster?: string;
+  readonly logicalProcessors: number;
+  readonly memoryBytes: number;
+  /** Kept by the parent partition. */
+  readonly reservedBytes: number;
+  readonly macPool: HostState["macPool"];
+}
+
+/** A job in progress, as other processes on the same host see it. */
+export interface Run {
+  readonly correlation_id: string;
+  readonly operation: string;
+  readonly locks: readonly string[];
+  readonly startedAt: string;
+  /** Identity of the process that runs it. */
+  readonly process: string;
+  readonly percent?: number;
+  readonly cancel?: boolean;
+}
+
+export interface TrashManifest {
+  readonly originalPath: string;
+  readonly owner: Owner;
+  readonly diskId: string;
+  readonly deletedAt: string;
+  readonly purgeAt: string;
+}
