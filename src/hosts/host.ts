@@ -1,34 +1,16 @@
-import type { HostSettings, HostView, JobInFlight, JobOrder, JobOutcome, Reach, Transport } from "../engine/ports.ts";
+import type { HostSettings, HostView, JobInFlight, JobOrder, JobOutcome, Reach } from "../engine/ports.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
-import type {
-  Delta,
-  HelloData,
-  HostState,
-  JobRequest,
-  Operation,
-  OperationSpecs,
-  ValidateData,
-} from "../protocol/generated/types.ts";
+import type { Delta, HelloData, HostState, ValidateData } from "../protocol/generated/types.ts";
 import { backoff } from "./backoff.ts";
-import { envelope, type Sender } from "./envelope.ts";
-import { fencing } from "./fence.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { Jobs } from "./jobs.ts";
 import { Latch } from "./latch.ts";
 import type { FoldChange, FoldingSnapshot, HostChange, HostPorts } from "./parts.ts";
-import { AgentPool, faultOf } from "./pool.ts";
 import type { Reply } from "./session.ts";
 
-export interface HostOptions extends HostPorts {
-  readonly controlPlaneId: string;
-  /** This process's epoch. */
-  readonly epoch: () => number;
-  /** Makes the epoch at least `min`, durably, and gives it. */
-  readonly raiseEpoch: (min: number) => Promise<number>;
-  readonly transportFor: (settings: HostSettings) => Transport;
+export interface HostOptions extends HostPorts, ConnectionOptions {
   readonly newSnapshot: () => FoldingSnapshot;
   readonly onChange: (host: string, change: HostChange) => void;
-  /** Why an agent must get no job, e.g. another version; undefined = it is fine. */
-  readonly refuseAgent?: (hello: HelloData) => Fault | undefined;
 }
 
 /** Counters since the start of the process. */
@@ -43,13 +25,12 @@ const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 /** Least time between the starts of two inventories that were asked for. */
 const SPACING_MS = 200;
-/** The same after an answer of which a part was set aside: jobs are at work, so it will be again. */
-const AGAIN_MS = 1_000;
+/** The same after an answer of which a part was set aside: jobs are at work, so it may be again. */
+const AGAIN_MS = 5_000;
 const INVENTORY_WAIT_S = 120;
 const VALIDATE_WAIT_S = 60;
 /** Unanswered inventories in a row until the host counts as down though its session lives. */
 const FAILED_LOOKS = 2;
-const SESSION_RETRY_MS = 60_000;
 const NOBODY: ReadonlySet<string> = new Set();
 
 /** One host: keeps the connection, looks at it once an interval, runs its jobs. */
@@ -58,8 +39,8 @@ export class ManagedHost implements HostView {
   readonly #options: HostOptions;
   readonly #latch: Latch;
   readonly #jobs: Jobs;
+  readonly #connection: Connection;
   #settings: HostSettings;
-  #pool: AgentPool;
   #known: FoldingSnapshot;
   #reach: Reach = { at: "connecting" };
   #agent: HelloData | undefined;
@@ -68,14 +49,11 @@ export class ManagedHost implements HostView {
   #validatedFor: string | undefined;
   #digest: string | undefined;
   #looked = false;
-  #epochUsed: number | undefined;
   /** Failed tries to connect or look, in a row. */
   #failures = 0;
   #dueAt = 0;
   #lookedAt = 0;
-  #sessionTriedAt = 0;
   #inventories = 0;
-  #characters = 0;
   /** A newer process of this control plane acts on the host: this one never does again. */
   #stale: Fault | undefined;
   #life: "running" | "stopping" | "stopped" = "running";
@@ -86,12 +64,18 @@ export class ManagedHost implements HostView {
     this.#options = options;
     this.#latch = new Latch(options.clock);
     this.#known = options.newSnapshot();
-    this.#pool = this.#newPool();
+    this.#connection = new Connection(settings, options, {
+      onStray: (result) => this.#jobs.stray(result),
+      onDown: () => {
+        this.#dueAt = 0;
+        this.#latch.ring();
+      },
+    });
     this.#jobs = new Jobs({
       ...options,
       limits: limitsOf(settings),
-      pool: () => this.#pool,
-      sender: () => this.#sender(),
+      pool: () => this.#connection.pool,
+      sender: () => this.#connection.sender(),
       readiness: () => this.#readiness(),
       fold: (observed, at) => this.#fold(observed, at),
       wake: (uids) => this.#tell({ uids: new Set(uids), host: false }),
@@ -122,7 +106,7 @@ export class ManagedHost implements HostView {
   }
 
   get counts(): HostCounts {
-    return { inventories: this.#inventories, jobs: this.#jobs.sent, bytes: this.#characters + this.#pool.characters };
+    return { inventories: this.#inventories, jobs: this.#jobs.sent, bytes: this.#connection.characters };
   }
 
   job(uid: string): JobInFlight | undefined {
@@ -153,9 +137,7 @@ export class ManagedHost implements HostView {
     }
     if (before.inventoryIntervalMs !== settings.inventoryIntervalMs) this.#due(this.#nextRegular());
     if (before.connectionHash === settings.connectionHash) return;
-    this.#characters += this.#pool.characters;
-    this.#pool.close(fault("HostUnreachable", "the connection's settings changed"));
-    this.#pool = this.#newPool();
+    this.#connection.replace(settings);
     this.#failures = 0;
     this.#latch.ring();
   }
@@ -170,7 +152,7 @@ export class ManagedHost implements HostView {
     waited.abort();
     this.#life = "stopped";
     this.#jobs.abandon();
-    this.#pool.close(fault("HostUnreachable", "the control plane stops"));
+    this.#connection.close(fault("HostUnreachable", "the control plane stops"));
     this.#latch.ring();
   }
 
@@ -194,48 +176,27 @@ export class ManagedHost implements HostView {
 
   async #turn(): Promise<void> {
     const now = this.#options.clock.now().getTime();
-    if (this.#pool.mode === "none") {
+    if (this.#connection.mode === "none") {
       if (this.#failures > 0 && now < this.#dueAt) return;
       if (!(await this.#connect())) return;
     } else if (now < this.#dueAt) return;
-    if (this.#pool.mode === "oneShot") await this.#retrySession();
+    await this.#connection.improve();
     if (!this.#validated) await this.#validate();
     await this.#look();
   }
 
   async #connect(): Promise<boolean> {
-    const pool = this.#pool;
-    try {
-      const hello = await pool.connect();
-      const refusal = this.#options.refuseAgent?.(hello) ?? (await this.#fence(hello));
-      this.#agent = hello;
-      if (!refusal) return true;
-      pool.disconnect(refusal);
-      this.#failed(refusal);
-    } catch (error) {
-      if (pool === this.#pool && !this.#over) this.#failed(faultOf(error));
-    }
-    return false;
-  }
-
-  async #fence(hello: HelloData): Promise<Fault | undefined> {
-    const verdict = fencing(hello, this.#options.controlPlaneId, this.#options.epoch(), this.#epochUsed);
-    if (verdict.do === "stop") return verdict.fault;
-    this.#epochUsed = verdict.do === "use" ? verdict.epoch : await this.#options.raiseEpoch(verdict.min);
-    return undefined;
-  }
-
-  async #retrySession(): Promise<void> {
-    const now = this.#options.clock.now().getTime();
-    if (now - this.#sessionTriedAt < SESSION_RETRY_MS) return;
-    this.#sessionTriedAt = now;
-    await this.#pool.retrySession();
+    const connected = await this.#connection.connect();
+    if (this.#over || connected.at === "superseded") return false;
+    this.#agent = connected.hello ?? this.#agent;
+    if (connected.at === "failed") this.#failed(connected.fault);
+    return connected.at === "connected";
   }
 
   async #validate(): Promise<void> {
     const { layout, networks } = this.#settings;
     const settings = this.#settings;
-    const reply = await this.#ask("host.validate", { layout, networks: [...networks] }, VALIDATE_WAIT_S);
+    const reply = await this.#connection.ask("host.validate", { layout, networks: [...networks] }, VALIDATE_WAIT_S);
     if (reply.at !== "answered" || !reply.checked.ok) {
       this.#options.log.warn(
         { host: this.name, fault: faultIn(reply) },
@@ -267,14 +228,18 @@ export class ManagedHost implements HostView {
     const asked = { settings: this.#settings, fold: this.#known.mark(), doubt: this.#jobs.uncertainty.mark() };
     const since = this.#digest === undefined ? {} : { since: this.#digest };
     this.#inventories += 1;
-    const reply = await this.#ask("host.inventory", { layout: this.#settings.layout, ...since }, INVENTORY_WAIT_S);
+    const reply = await this.#connection.ask(
+      "host.inventory",
+      { layout: this.#settings.layout, ...since },
+      INVENTORY_WAIT_S,
+    );
     if (this.#over) return;
     if (reply.at !== "answered" || !reply.checked.ok) return this.#lookFailed(faultIn(reply));
     const { data } = reply.checked.result;
     const change = this.#known.foldInventory(data, at, asked.fold);
     // The digest of before, so that what was set aside is told once more.
     if (asked.settings.layout === this.#settings.layout && !change.again) this.#digest = data.digest;
-    if (change.again) this.#due(this.#lookedAt + AGAIN_MS);
+    if (change.again && data.unknown.length === 0) this.#due(this.#lookedAt + AGAIN_MS);
     if (this.#mayValidateOtherwise(data.observed.host)) this.#validated = false;
     const unseen = data.unknown.some(({ part }) => part === "vms" || part === "disks");
     this.#seen(change, unseen ? [] : this.#jobs.uncertainty.looked(asked.doubt));
@@ -296,19 +261,7 @@ export class ManagedHost implements HostView {
     this.#failed(why, this.#failures + 1 < FAILED_LOOKS);
   }
 
-  #ask<O extends Operation>(operation: O, spec: OperationSpecs[O], deadlineSeconds: number): Promise<Reply<O>> {
-    const { clock, random } = this.#options;
-    const enquiry = { id: random.ulid(), operation, spec, deadlineSeconds };
-    const request = envelope(this.#sender(), enquiry, clock.now()) as JobRequest & { operation: O };
-    return this.#pool.call(request, "control", { waitMs: deadlineSeconds * 1000 });
-  }
-
   // What is known ---------------------------------------------------------------------------------------------------
-
-  #sender(): Sender {
-    const { controlPlaneId, epoch } = this.#options;
-    return { host: this.name, controlPlaneId, epoch: this.#epochUsed ?? epoch() };
-  }
 
   #readiness() {
     if (this.#life !== "running")
@@ -317,7 +270,7 @@ export class ManagedHost implements HostView {
         fault: fault("HostUnreachable", "the control plane stops, or no longer manages the host"),
       } as const;
     if (this.#reach.at === "down") return { at: "refused", fault: unreachable(this.#reach.fault) } as const;
-    const connected = this.#reach.at === "up" && this.#pool.mode !== "none";
+    const connected = this.#reach.at === "up" && this.#connection.mode !== "none";
     return connected ? ({ at: "ready" } as const) : ({ at: "waiting" } as const);
   }
 
@@ -367,39 +320,13 @@ export class ManagedHost implements HostView {
   #due(at: number): void {
     if (at >= this.#dueAt) return;
     // While the host is down the next try is the backoff's.
-    if (this.#pool.mode === "none" && this.#failures > 0) return;
+    if (this.#connection.mode === "none" && this.#failures > 0) return;
     this.#dueAt = at;
     this.#latch.ring();
   }
 
   #nextRegular(): number {
     return this.#lookedAt + this.#settings.inventoryIntervalMs;
-  }
-
-  #newPool(): AgentPool {
-    const { clock, random, log, check } = this.#options;
-    const hello = () =>
-      envelope(
-        { ...this.#sender(), epoch: 0 },
-        { id: random.ulid(), operation: "agent.hello" as const, spec: {}, deadlineSeconds: 30 },
-        clock.now(),
-      ) as JobRequest & { operation: "agent.hello" };
-    const transport = this.#options.transportFor(this.#settings);
-    const onDown = (why: Fault) => {
-      this.#options.log.warn({ host: this.name, fault: why }, "the session to the host is lost, it is opened anew");
-      this.#dueAt = 0;
-      this.#latch.ring();
-    };
-    return new AgentPool({
-      transport,
-      clock,
-      random,
-      log,
-      check,
-      hello,
-      onStray: (result) => this.#jobs.stray(result),
-      onDown,
-    });
   }
 }
 

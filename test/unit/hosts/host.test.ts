@@ -147,7 +147,7 @@ describe("a host", () => {
     await rig.pass(100);
     expect(rig.host.snapshot!.vms.get(guid(1))!.state).toBe("Running");
     const asked = rig.agent.asked("host.inventory").length;
-    await rig.pass(2000);
+    await rig.pass(6000);
     expect(
       rig.agent
         .asked("host.inventory")
