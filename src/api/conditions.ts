@@ -117,6 +117,10 @@ export const reasons = {
   VanishedWithTpm: "VanishedWithTpm",
   /** The VM or file vanished and cannot be made again. */
   Vanished: "Vanished",
+  /** The disk's file is gone; it is never made anew, as its content would be lost. */
+  DiskMissing: "DiskMissing",
+  /** Another adapter of a managed host has the same MAC address. */
+  DuplicateMacAddress: "DuplicateMacAddress",
   /** The host does not allow this namespace, adoption or path. */
   NotAllowed: "NotAllowed",
   /** No host fits, and none will without a change of spec. */
@@ -183,6 +187,8 @@ export const reasons = {
   KvpSilent: "KvpSilent",
   /** The guest shows another key. */
   KeyChanged: "KeyChanged",
+  /** The guest configuration is not published yet. */
+  GuestConfigurationPending: "GuestConfigurationPending",
   /** Addresses are declared and the VM has no guest section. */
   NoGuestConfiguration: "NoGuestConfiguration",
 } as const;

@@ -369,15 +369,14 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "type": "string",
                       "description": "Time between two looks at everything on the host, as 30s or 1m30s; 5s to 1h.",
                       "maxLength": 20,
-                      "format": "duration",
                       "default": "30s",
                       "x-kubernetes-validations": [
                         {
-                          "rule": "self >= duration('5s') && self <= duration('1h')",
+                          "rule": "!self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') || (duration(self) >= duration('5s') && duration(self) <= duration('1h'))",
                           "message": "must be from 5s to 1h"
                         }
                       ],
-                      "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+                      "pattern": "^([0-9]{1,6}(\\.[0-9]{1,3})?(ms|s|m|h))+$"
                     },
                     "allowedNamespaces": {
                       "type": "object",
@@ -518,15 +517,14 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                       "type": "string",
                       "description": "How long deleted disks stay in the trash, as 24h; 0s to 8760h.",
                       "maxLength": 20,
-                      "format": "duration",
                       "default": "24h",
                       "x-kubernetes-validations": [
                         {
-                          "rule": "self <= duration('8760h')",
+                          "rule": "!self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') || duration(self) <= duration('8760h')",
                           "message": "must be at most 8760h"
                         }
                       ],
-                      "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"
+                      "pattern": "^([0-9]{1,6}(\\.[0-9]{1,3})?(ms|s|m|h))+$"
                     },
                     "restartWindow": {
                       "type": "object",

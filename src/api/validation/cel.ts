@@ -84,8 +84,3 @@ const cidrLibrary = (env: Environment): Environment =>
 export const environment = cidrLibrary(
   ipLibrary(quantityLibrary(new Environment().registerVariable("self", "dyn").registerVariable("oldSelf", "dyn"))),
 );
-
-const toDuration = new Environment().registerVariable("text", "string").parse("duration(text)");
-
-/** The CEL value of a duration's text. */
-export const celDuration = (text: string): unknown => toDuration({ text }) as unknown;

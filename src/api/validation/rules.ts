@@ -1,6 +1,5 @@
 import type { Rule, Schema } from "../schema.ts";
-import { celDuration, environment } from "./cel.ts";
-import { milliseconds } from "./formats.ts";
+import { environment } from "./cel.ts";
 import { childPath, issue } from "./issue.ts";
 import type { Issue } from "./issue.ts";
 import { correlated } from "./lists.ts";
@@ -77,7 +76,7 @@ const violation = ({ rule, schema, value, path }: Violation): Issue => {
   return issue({ path: at, reason: "FieldValueInvalid", value: composite ? undefined : value, detail });
 };
 
-/** A JSON value as CEL sees it by its schema: integers are int (bigint), durations are durations. */
+/** A JSON value as CEL sees it by its schema: integers are int (bigint). */
 const celValue = (value: unknown, schema: Schema | undefined): unknown => {
   if (Array.isArray(value)) return value.map((item) => celValue(item, schema?.items));
   if (isObject(value)) {
@@ -89,8 +88,5 @@ const celValue = (value: unknown, schema: Schema | undefined): unknown => {
     );
   }
   if (typeof value === "number" && Number.isInteger(value) && schema?.type !== "number") return BigInt(value);
-  if (schema?.format === "duration" && typeof value === "string" && milliseconds(value) !== undefined) {
-    return celDuration(value);
-  }
   return value;
 };

@@ -1,18 +1,15 @@
 import { Ajv } from "ajv";
 import type { ErrorObject, ValidateFunction } from "ajv";
 import type { Schema } from "../schema.ts";
-import { milliseconds } from "./formats.ts";
-import { goValue } from "./go.ts";
 import { childPath, issue } from "./issue.ts";
 import type { Issue } from "./issue.ts";
 import { isObject } from "./values.ts";
 
 export type StructureCheck = (value: unknown) => readonly Issue[];
 
-/** Compiles the check of types, bounds, enums, patterns and formats of a schema. */
+/** Compiles the check of types, bounds, enums and patterns of a schema. */
 export const structureCheck = (schema: Schema): StructureCheck => {
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, validateFormats: true, unicodeRegExp: true });
-  ajv.addFormat("duration", (text: string) => milliseconds(text) !== undefined);
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, validateFormats: false, unicodeRegExp: true });
   const validate = ajv.compile(jsonSchema(schema) as object);
   return (value) => issuesOf(validate, value);
 };
@@ -102,10 +99,6 @@ const issues: Readonly<Record<string, (failure: Failure) => Issue>> = {
   minimum: bound((params) => `should be greater than or equal to ${params["limit"]}`),
   maximum: bound((params) => `should be less than or equal to ${params["limit"]}`),
   pattern: bound((params) => `should match '${params["pattern"]}'`),
-  format: ({ path, value, params }) => {
-    const detail = `${path} in body must be of type ${params["format"]}: ${goValue(value)}`;
-    return issue({ path, reason: "FieldValueTypeInvalid", value, detail });
-  },
 };
 
 const atMost = (limit: unknown, unit: string): string =>
