@@ -1,4 +1,6 @@
 import type { Kind, Resource } from "../src/engine/ports.ts";
+import { networkAdapter } from "./networkadapter/index.ts";
+import { virtualDisk } from "./virtualdisk/index.ts";
 import { virtualMachine } from "./virtualmachine/index.ts";
 import { vmHost } from "./vmhost/index.ts";
 
@@ -6,4 +8,6 @@ import { vmHost } from "./vmhost/index.ts";
 export const kinds: readonly Kind<Resource>[] = [
   vmHost,
   virtualMachine,
+  virtualDisk,
+  networkAdapter,
 ] as readonly unknown[] as readonly Kind<Resource>[];

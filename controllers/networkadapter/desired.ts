@@ -59,7 +59,7 @@ const networkOf = ({ adapter, host, hostName }: Scene): Network | Blocked | unde
 
 const switchOf = ({ snapshot, hostName }: Scene, network: Network): Switch | Blocked => {
   const switches = snapshot.host?.switches ?? [];
-  const found = switches.find(({ name }) => name === network.switchName);
+  const found = switches.find(({ name }) => name.toLowerCase() === network.switchName.toLowerCase());
   if (found) return found;
   if (!snapshot.host || snapshot.unknownParts.has("switches"))
     return { at: "waiting", reason: "WaitingForHost", message: `Host ${hostName} has not told its switches yet.` };

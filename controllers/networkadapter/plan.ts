@@ -224,7 +224,7 @@ const settings = (scene: Scene, want: Desired, state: AdapterState): readonly Se
 
 const connection = ({ adapter: { spec }, host }: Scene, { switchName }: Desired, state: AdapterState): Setting => {
   const now = state.connected ? (state.switchName ?? null) : null;
-  if (switchName === undefined || switchName === now) return { changes: [], set: {} };
+  if (switchName === undefined || switchName?.toLowerCase() === now?.toLowerCase()) return { changes: [], set: {} };
   if (switchName === null) {
     const path = spec.connected === false ? "spec.connected" : "spec.network";
     const changes =

@@ -101,8 +101,11 @@ const creating = (scene: Scene, what: Omit<DiskCreateSpec, "owner" | "layout" | 
 
 const differencing = (scene: Scene): Making | Blocked => {
   const { parent } = scene.disk.spec.source;
-  const blockSize = scene.disk.spec.blockSize;
-  const own = blockSize === undefined ? {} : { blockSize: bytesOf(blockSize) };
+  const { blockSize, size } = scene.disk.spec;
+  const own = compact({
+    blockSize: blockSize === undefined ? undefined : bytesOf(blockSize),
+    size: size === undefined ? undefined : bytesOf(size),
+  });
   if (parent?.type === "Image") {
     const image = imageOf(scene, parent.name);
     return isBlocked(image) ? image : creating(scene, { type: "Differencing", parent: { image: parent.name }, ...own });

@@ -15,9 +15,10 @@ export const reclaiming = (scene: Scene, { path, uid }: Found & { at: "lost" }):
     const message = `The file ${path} is this disk by name, but carries uid ${uid}, which no object has. Take it back with the annotation ${annotations.reclaim}: ${uid}.`;
     return { steps: [], blocked: { at: "stalled", reason: "IdentityChanged", message } };
   }
+  // Blank without a size: what can't be taken back is refused, and nothing is ever made in its place.
   const step: Step<"disk.create"> = {
     operation: "disk.create",
-    spec: { owner: ownerOf(disk), layout: layoutOf(host), type: "File", path, claim: { previousUid: uid } },
+    spec: { owner: ownerOf(disk), layout: layoutOf(host), type: "Blank", claim: { previousUid: uid } },
     effect: "Hot",
     changes: [{ path: "metadata.uid", from: uid, to: disk.metadata.uid }],
   };
