@@ -46,9 +46,13 @@ export const diskObject = (world: World, beside: Resource, name: string): Virtua
 export const adapterObject = (world: World, beside: Resource, name: string): NetworkAdapter | undefined =>
   world.objects.get(siblingKey(beside, "NetworkAdapter", name)) as NetworkAdapter | undefined;
 
+/** The placement that was decided: the scheduler's annotation, or one that is not in the cache yet. */
+export const recordedPlacement = (resource: Resource, world: World): string | undefined =>
+  annotationOf(resource, annotations.host) ?? world.assumedHosts.get(keyText(keyOf(resource)));
+
 /** Where the object is placed: the scheduler's annotation, a placement just decided, or the spec's own word. */
 export const placementOf = (resource: Resource<string, { readonly host?: string }>, world: World): string | undefined =>
-  annotationOf(resource, annotations.host) ?? world.assumedHosts.get(keyText(keyOf(resource))) ?? resource.spec.host;
+  recordedPlacement(resource, world) ?? resource.spec.host;
 
 /** Disks whose spec attaches them to the machine, by name. */
 export const disksOfVm = (world: World, vm: VirtualMachine): readonly VirtualDisk[] =>

@@ -52,18 +52,20 @@ const leaves = (path: string, value: unknown): readonly (readonly [string, unkno
   return Object.entries(value).flatMap(([name, member]) => leaves(`${path}.${name}`, member));
 };
 
-/** A machine that never was: made, unless something else has its name. */
-export const create = (scene: Scene): Verdict => {
+/** A machine that never was: made as the spec says. */
+export const create = (scene: Scene): Verdict => createFrom(scene, creationPlan(scene));
+
+/** Sends the first step of a creation plan, unless something else has the machine's name. */
+export const createFrom = (scene: Scene, plan: readonly Step[]): Verdict => {
   const { vm, world, snapshot } = scene;
-  const plan = creationPlan(scene);
   const name = vmNameOf(vm);
   const namesake = [...snapshot.vms.values()].find((state) => pathKey(state.name) === pathKey(name) && !state.replica);
   if (namesake) {
     const message = `Host ${scene.hostName} has a machine named ${namesake.name} (${namesake.id}) that is not this object's. Rename one of the two, or adopt it.`;
     return { plan, trio: conditions.stalled("NameConflict", message) };
   }
-  const step = plan[0];
-  if (!step) return { plan, trio: conditions.ready() };
+  const [step] = plan;
+  if (!step) throw new Error("a creation plan begins with vm.create");
   return {
     plan,
     act: vmJob(scene, step, createDeadline),

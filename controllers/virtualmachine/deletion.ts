@@ -5,6 +5,7 @@ import type { VirtualMachine } from "../../src/api/generated/types.ts";
 import type { VmState } from "../../src/protocol/generated/types.ts";
 import { accessTo } from "../shared/access.ts";
 import { annotationOf, isPaused, ownerOf, placementOf } from "../shared/objects.ts";
+import { wasAdopted } from "./adopt.ts";
 import { deletionPolicyOf } from "./desired.ts";
 import { identify, unknownHosts } from "./identity.ts";
 import type { Identity } from "./identity.ts";
@@ -23,8 +24,9 @@ export const deletion = (vm: VirtualMachine, world: World): Verdict => {
   if (annotationOf(vm, annotations.forceOrphan) === "true") return forced();
   const identity = identify(vm, world);
   if (vm.spec.managementPolicy === "Observe") return release("Only observed: nothing is touched.");
-  if (vm.spec.adopt && vm.status?.id === undefined && identity.at !== "found")
+  if (vm.spec.adopt && identity.at !== "found" && !wasAdopted(vm)) {
     return release("Never adopted: nothing is touched.");
+  }
   if (isPaused(vm)) return { trio: keptTrio(vm, "Paused.") };
   if (vm.spec.deletionProtection) {
     return { trio: conditions.stalled("DeletionProtected", "spec.deletionProtection is true.") };

@@ -91,7 +91,7 @@ const effective = (vm: VirtualMachine, state: VmState, before: Status["effective
     automaticStopAction: state.automaticStopAction,
     checkpointType: state.checkpointType,
     automaticCheckpoints: state.automaticCheckpoints,
-    managementPolicy: vm.spec.managementPolicy,
+    managementPolicy: vm.spec.adopt && state.stamp?.uid !== vm.metadata.uid ? "Observe" : vm.spec.managementPolicy,
     deletionPolicy: deletionPolicyOf(vm),
   }) as NonNullable<Status["effective"]>;
 
