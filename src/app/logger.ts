@@ -29,6 +29,7 @@ export const createLogger = ({ file, level, pretty: forPeople }: LogOptions): Lo
     {
       level: streams.length > 0 ? "debug" : "silent",
       base: {},
+      formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       redact: ["*.password", "*.privateKey", "*.passphrase", "*.secret", "password", "privateKey"],
       serializers: { error: pino.stdSerializers.err },

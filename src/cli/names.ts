@@ -3,9 +3,28 @@ import { nearest } from "../api/nearest.ts";
 import type { Key, Resource } from "../api/resource.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
 
-/** The kind that was typed (kind, plural, singular, short name; any case), or an error that names the nearest one. */
+/** Words of the trade, beside the names that the CRDs give. */
+const aliases: Readonly<Record<string, string>> = {
+  vm: "VirtualMachine",
+  vms: "VirtualMachine",
+  disk: "VirtualDisk",
+  disks: "VirtualDisk",
+  nic: "NetworkAdapter",
+  nics: "NetworkAdapter",
+  adapter: "NetworkAdapter",
+  adapters: "NetworkAdapter",
+  host: "VMHost",
+  hosts: "VMHost",
+  deployment: "ManagedDeployment",
+  deployments: "ManagedDeployment",
+};
+
+/** A kind by any name that people type: kind, plural, singular, short name or a word of the trade. */
+export const kindNamed = (typed: string): KindInfo | undefined => findKind(aliases[typed.toLowerCase()] ?? typed);
+
+/** The kind that was typed, or an error that names the nearest one. */
 export const kindTyped = (typed: string): KindInfo => {
-  const info = findKind(typed);
+  const info = kindNamed(typed);
   if (info) return info;
   const near = nearestKind(typed);
   const all = kinds.map((one) => `${one.plural} (${one.shortNames.join(", ")})`).join(", ");

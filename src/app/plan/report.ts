@@ -20,25 +20,21 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
   const changes = [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
   const isNew = draft !== undefined && draft.before === undefined;
   if (changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew) return undefined;
-  const host = hostOf(resource);
-  const note = deleting
-    ? deletionNote(resource, objects)
-    : decision.plan.length === 0
-      ? undefined
-      : stepsNote(decision);
-  const blocked = blockedBy(decision, changes);
-  const planHash = (decision.status as { planHash?: string } | undefined)?.planHash;
-  return {
+  return present({
     key: keyOf(resource),
     action: actionOf(deleting, isNew, decision.plan),
     changes,
-    ...(host === undefined ? {} : { host }),
-    ...(draft?.place ? { place: draft.place } : {}),
-    ...(note === undefined ? {} : { note }),
-    ...(blocked ? { blocked } : {}),
-    ...(planHash === undefined ? {} : { planHash }),
-  };
+    host: hostOf(resource),
+    place: draft?.place,
+    note: deleting ? deletionNote(resource, objects) : stepsNote(decision),
+    blocked: blockedBy(decision, changes),
+    planHash: (decision.status as { planHash?: string } | undefined)?.planHash,
+  });
 };
+
+/** Members that are undefined are left out: the report is JSON. */
+const present = (report: { [K in keyof PlannedObject]: PlannedObject[K] | undefined }): PlannedObject =>
+  Object.fromEntries(Object.entries(report).filter(([, value]) => value !== undefined)) as unknown as PlannedObject;
 
 const makes: ReadonlySet<string> = new Set(["vm.create", "disk.create", "disk.clone", "nic.create"]);
 

@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import { kinds } from "../../api/kinds.ts";
-import { findKind } from "../../api/kinds.ts";
 import { withControl, type Tools } from "../context.ts";
+import { kindNamed } from "../names.ts";
 
 const scripts = {
   bash: `_aetherv() {
@@ -90,7 +90,7 @@ const objectWords = async (
 ): Promise<readonly string[]> => {
   if (!takesObjects.has(command)) return [];
   const [kindWord] = typed.includes("/") ? typed.split("/") : before;
-  const info = kindWord === undefined ? undefined : findKind(kindWord);
+  const info = kindWord === undefined ? undefined : kindNamed(kindWord);
   if (!info) {
     const names = kinds.flatMap((one) => [one.singular, ...one.shortNames]);
     return command === "get" || command === "explain" ? ["all", ...names] : names.map((name) => `${name}/`);

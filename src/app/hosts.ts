@@ -1,0 +1,57 @@
+import type { VMHost } from "../api/generated/types.ts";
+import type { Clock, HostSettings, Journal, Logger, Objects, Random, Transport } from "../engine/ports.ts";
+import { HostSnapshot } from "../engine/snapshot.ts";
+import { HostDirectory } from "../hosts/directory.ts";
+import type { HostChange } from "../hosts/parts.ts";
+import { ProtocolCheck } from "../protocol/check.ts";
+import { fault } from "../protocol/errors.ts";
+import { TransportError } from "../engine/ports.ts";
+import { simulatorTransport } from "../transports/local/simulator.ts";
+import { hostSettings } from "./settings.ts";
+
+export interface HostWiring {
+  readonly objects: Objects;
+  readonly controlPlaneId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly journal: Journal;
+  /** State folder of a simulated host. */
+  readonly simulated: (host: string) => string;
+  readonly epoch: () => number;
+  readonly raiseEpoch: (min: number) => Promise<number>;
+  readonly onChange: (host: string, change: HostChange) => void;
+}
+
+/** The directory of hosts, with the transport that each VMHost's driver and connection ask for. */
+export const wireHosts = (wiring: HostWiring): HostDirectory =>
+  new HostDirectory({
+    controlPlaneId: wiring.controlPlaneId,
+    clock: wiring.clock,
+    random: wiring.random,
+    log: wiring.log,
+    journal: wiring.journal,
+    check: new ProtocolCheck(),
+    epoch: wiring.epoch,
+    raiseEpoch: wiring.raiseEpoch,
+    newSnapshot: () => new HostSnapshot(wiring.controlPlaneId),
+    onChange: wiring.onChange,
+    transportFor: (settings) => transportFor(settings, wiring),
+  });
+
+const vmHosts = (objects: Objects): readonly VMHost[] => objects.list("VMHost") as readonly VMHost[];
+
+export const applyHosts = (hosts: HostDirectory, objects: Objects): void =>
+  hosts.apply(vmHosts(objects).map(hostSettings));
+
+const transportFor = ({ name }: HostSettings, { objects, simulated }: HostWiring): Transport => {
+  const host = vmHosts(objects).find((one) => one.metadata.name === name);
+  if (host?.spec.driver === "Simulated") return simulatorTransport({ name, state: simulated(name) });
+  return unsupported(`VMHost ${name}: driver HyperV is not part of this version; use driver Simulated`);
+};
+
+/** Every try to reach the host ends with this message, which the VMHost's status shows. */
+const unsupported = (message: string): Transport => {
+  const refuse = (): Promise<never> => Promise.reject(new TransportError(fault("HostUnreachable", message)));
+  return { session: refuse, oneShot: refuse };
+};

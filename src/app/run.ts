@@ -1,0 +1,154 @@
+import { readFile } from "node:fs/promises";
+import { createLogUpdate } from "log-update";
+import { kinds } from "../api/kinds.ts";
+import type { Resource } from "../api/resource.ts";
+import type { RunOptions, Terminal } from "../cli/context.ts";
+import { coloursFor } from "../cli/print/colour.ts";
+import { exactDuration } from "../cli/print/age.ts";
+import { headersOf, isReady, rowOf } from "../cli/print/objects.ts";
+import { table } from "../cli/print/table.ts";
+import { progressFrame, ProgressLines, reasonsText } from "../cli/progress.ts";
+import { problemText } from "../cli/commands/validate.ts";
+import { systemClock } from "./clock.ts";
+import { createLogger } from "./logger.ts";
+import { dataPaths } from "./paths.ts";
+import { startPlane, type Plane } from "./plane.ts";
+import { systemRandom } from "./random.ts";
+
+const drawMs = 200;
+const graceMs = 30_000;
+const defaultDeadlineMs = 300_000;
+
+/** `aetherv run`: works until the signal fires; resolves with the exit code. */
+export const runControlPlane = async (
+  options: RunOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> => {
+  const logFile = dataPaths(options.data).log;
+  const log = createLogger({
+    file: logFile,
+    pretty: terminal.errIsTerminal,
+    ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
+  });
+  const { files, data, deletionDelayMs } = options;
+  const plane = await startPlane({ clock: systemClock, random: systemRandom, log, files, data, deletionDelayMs });
+  const showing = new Show(plane, options, terminal);
+  const code = await showing.until(signal);
+  terminal.err(signal.aborted ? "stopping: waiting for running jobs (machines go on as they are)\n" : "");
+  await plane.stop({ graceMs: options.exitWhenReady ? 5_000 : graceMs });
+  log.flush();
+  return code;
+};
+
+/** Shows how far all has come, live on a terminal, else line by line. */
+class Show {
+  readonly #plane: Plane;
+  readonly #options: RunOptions;
+  readonly #terminal: Terminal;
+  readonly #lines = new ProgressLines();
+  readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
+  readonly #started = Date.now();
+  #saidProblems = new Set<string>();
+  #welcomed = false;
+  #first = true;
+
+  constructor(plane: Plane, options: RunOptions, terminal: Terminal) {
+    this.#plane = plane;
+    this.#options = options;
+    this.#terminal = terminal;
+    // With logs on the same terminal a redrawn table would tear.
+    if (terminal.outIsTerminal && options.logLevel === undefined) this.#draw = createLogUpdate(process.stdout);
+  }
+
+  /** The exit code: at the signal, or with --exit-when-ready once all is Ready or the deadline passed. */
+  async until(signal: AbortSignal): Promise<number> {
+    const { exitWhenReady, deadlineMs = defaultDeadlineMs } = this.#options;
+    while (!signal.aborted) {
+      const objects = this.#objects();
+      const done = this.#isDone(objects);
+      this.#show(objects, done);
+      if (done && !this.#welcomed) await this.#welcome(objects);
+      if (exitWhenReady && done) return 0;
+      if (exitWhenReady && Date.now() - this.#started > deadlineMs) return this.#late(objects);
+      await systemClock.sleep(drawMs, signal);
+    }
+    this.#draw?.done();
+    return 0;
+  }
+
+  #objects(): readonly Resource[] {
+    return kinds.flatMap(({ kind }) => this.#plane.store.cache.list(kind));
+  }
+
+  /** All Ready, every file taken up, and nothing missing that is about to be deleted. */
+  #isDone(objects: readonly Resource[]): boolean {
+    return (
+      objects.length > 0 &&
+      this.#plane.store.problems().length === 0 &&
+      objects.every((object) => object.kind === "ManagedDeployment" || isReady(object))
+    );
+  }
+
+  #show(objects: readonly Resource[], done: boolean): void {
+    this.#showProblems();
+    if (this.#draw && !this.#welcomed) {
+      const seconds = Math.round((Date.now() - this.#started) / 1000);
+      return this.#draw(done ? "" : progressFrame(objects, seconds, coloursFor(this.#terminal.outColour)));
+    }
+    const lines = this.#lines.next(objects);
+    // A second start finds all Ready: saying so of each would drown that nothing was to do.
+    if (this.#first && done) this.#first = false;
+    else for (const line of lines) this.#terminal.out(`${line}\n`);
+    this.#first = false;
+  }
+
+  #showProblems(): void {
+    const problems = this.#plane.store.problems();
+    const colours = coloursFor(this.#terminal.errColour);
+    const texts = problems.map((problem) => problemText(problem, colours));
+    for (const text of texts) if (!this.#saidProblems.has(text)) this.#terminal.err(text);
+    this.#saidProblems = new Set(texts);
+  }
+
+  async #welcome(objects: readonly Resource[]): Promise<void> {
+    this.#welcomed = true;
+    this.#draw?.clear();
+    this.#lines.next(objects);
+    const { out, outColour } = this.#terminal;
+    const { jobs = 0 } = this.#plane.controller.counters() as { jobs?: number };
+    const took = exactDuration(Date.now() - this.#started);
+    out(`\n${overview(objects, outColour)}\n`);
+    out(
+      jobs === 0
+        ? `All ${objects.length} objects are Ready. Nothing was to do: the hosts are as declared.\n`
+        : `All ${objects.length} objects are Ready after ${took} and ${jobs} jobs.\n`,
+    );
+    if (this.#options.welcome !== undefined) out(`\n${await readFile(this.#options.welcome, "utf8")}`);
+  }
+
+  #late(objects: readonly Resource[]): number {
+    this.#draw?.done();
+    this.#terminal.err(`not all objects are Ready in time:\n${reasonsText(objects)}`);
+    for (const text of this.#saidProblems) this.#terminal.err(text);
+    return 1;
+  }
+}
+
+/** One table a kind, as `aetherv get all`. */
+const overview = (objects: readonly Resource[], colour: boolean): string =>
+  [...Map.groupBy(objects, (object) => object.kind)]
+    .map(([kind, of]) => {
+      const options = {
+        wide: false,
+        namespaces: false,
+        qualified: true,
+        now: new Date(),
+        colours: coloursFor(colour),
+      };
+      return table(
+        headersOf(kind, options),
+        of.map((object) => rowOf(object, options)),
+      );
+    })
+    .join("\n");
