@@ -25,7 +25,7 @@ interface Delayed {
 
 export interface QueueSettings {
   readonly clock: Clock;
-  readonly random: Random;
+  readonly random: Pick<Random, "next">;
   /** Keys worked on at the same time. */
   readonly workers: number;
   /** Works on one key. A rejection goes to `failed`, and the key comes again with backoff. */
