@@ -65,7 +65,8 @@ const pinsOf = (
   return pins;
 };
 
-const isBlocked = (value: PlacementRequest["pins"] | Blocked): value is Blocked => "at" in value;
+// Not by its member `at`: arrays have a method of that name.
+const isBlocked = (value: PlacementRequest["pins"] | Blocked): value is Blocked => !Array.isArray(value);
 
 /** Whether the host has the machine that the object wants to adopt. */
 const adoptable = ({ adopt }: VirtualMachine["spec"]): PlacementRequest["has"] =>
