@@ -136,7 +136,7 @@ const moving = (scene: Scene, file: File): readonly (Planned | Blocked)[] => {
       layout: layoutOf(scene.host),
       storageClass,
     }),
-    effect: "Hot",
+    effect: file.attachments[0] ? effectNow(file.attachments[0].vm, "Hot") : "Hot",
     changes: [{ path: "spec.storageClass", ...(from !== undefined && { from }), to: storageClass }],
     long: true,
   };
