@@ -130,7 +130,7 @@ const adopted = async (job: CreateJob): Promise<string> => {
 /** A file of this name whose uid is lost becomes the owner's: renamed while nothing refers to it, else only marked. */
 const reclaimed = async (job: CreateJob, previousUid: string): Promise<string | undefined> => {
   const { owner } = job.spec;
-  const file = job.read((world) => finishedFile(world, previousUid));
+  const file = job.read((world) => finishedFile(world, job.spec.layout, previousUid));
   if (!file) return undefined;
   if (fileName(file.path).toLowerCase() !== `${owner.name}.${previousUid}.${extension(file.format)}`.toLowerCase())
     fail("OwnedByOther", `${file.path} is not named for ${owner.name}`);
@@ -160,7 +160,7 @@ const made = async (job: CreateJob): Promise<string> => {
 
 export const create = async (job: CreateJob): Promise<Answer> => {
   const { owner, type, claim } = job.spec;
-  const finished = type === "File" ? undefined : job.read((world) => finishedFile(world, owner.uid));
+  const finished = type === "File" ? undefined : job.read((world) => finishedFile(world, job.spec.layout, owner.uid));
   const taken =
     finished || !claim?.previousUid || type === "File" ? undefined : await reclaimed(job, claim.previousUid);
   const path = finished?.path ?? taken ?? (await made(job));
@@ -184,7 +184,7 @@ const checkSource = (world: World, source: DiskFile): void => {
 
 export const clone = async (job: CloneJob): Promise<Answer> => {
   const { owner, layout, storageClass } = job.spec;
-  const finished = job.read((world) => finishedFile(world, owner.uid));
+  const finished = job.read((world) => finishedFile(world, job.spec.layout, owner.uid));
   if (finished) {
     await writeSidecar(job, finished.path, owner.uid);
     return created(job, finished.path);

@@ -2,7 +2,7 @@ import type { Layout, Owner } from "../../../../src/protocol/generated/types.ts"
 import { fail } from "../errors.ts";
 import { classPath, findImage, requireParts } from "../guards.ts";
 import type { Job } from "../job.ts";
-import { join, isPartial, isTrash, SIDECAR } from "../paths.ts";
+import { join, isPartial, isTrash, isUnder, SIDECAR } from "../paths.ts";
 import type { DiskFile } from "../types.ts";
 import type { World } from "../world.ts";
 
@@ -19,9 +19,12 @@ export const diskPath = (folder: string, owner: Owner, format: "VHD" | "VHDX"): 
   return join(folder, owner.namespace, `${owner.name}.${owner.uid}.${extension(format)}`);
 };
 
-/** The owner's finished file, if there is one: neither in the trash nor partial. */
-export const finishedFile = (world: World, uid: string): DiskFile | undefined => {
-  const found = world.disksOfUid(uid).filter((file) => !isTrash(file.path) && !isPartial(file.path));
+/** The owner's finished file under the layout's paths, if there is one: neither in the trash nor partial. */
+export const finishedFile = (world: World, layout: Layout, uid: string): DiskFile | undefined => {
+  const roots = [layout.virtualMachinePath, ...layout.storageClasses.map((one) => one.path)];
+  const found = world
+    .disksOfUid(uid)
+    .filter((file) => !isTrash(file.path) && !isPartial(file.path) && roots.some((root) => isUnder(file.path, root)));
   if (found.length > 1)
     fail("OwnershipAmbiguous", `uid ${uid} is in the name of ${found.map((file) => file.path).join(" and ")}`);
   return found[0];
