@@ -86,7 +86,8 @@ export class FakeHosts implements Hosts {
   inventory(name: string, observed: Delta, over: Partial<InventoryData> = {}): void {
     const host = this.add(name);
     const data: InventoryData = { digest: "x", full: true, complete: true, unknown: [], observed, ...over };
-    this.#settings.onChange?.(name, host.snapshot.foldInventory(data, this.#settings.clock.now()));
+    const change = host.snapshot.foldInventory(data, this.#settings.clock.now());
+    this.#settings.onChange?.(name, change);
   }
 
   submit(order: JobOrder, done: (outcome: JobOutcome) => void): void {
