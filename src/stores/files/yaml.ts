@@ -2,6 +2,9 @@ import { LineCounter, parseAllDocuments } from "yaml";
 import type { Document, Tags } from "yaml";
 import { valueOf } from "./nodes.ts";
 import type { Found } from "./nodes.ts";
+import { excess } from "./limits.ts";
+import { parentPath } from "./place.ts";
+import { positionIn } from "./text.ts";
 
 /** An error in YAML; `detail` quotes the file, which must not be shown when it may hold a Secret. */
 export interface SyntaxProblem {
@@ -33,8 +36,10 @@ const tags = (all: Tags): Tags =>
     (tag) => typeof tag === "string" || !(unwanted.test(tag.tag) || ("format" in tag && tag.format === "TIME")),
   );
 
-/** Reads YAML or JSON as kubectl does (YAML 1.1 without times and base 60), several documents a file. */
+/** Reads YAML or JSON as kubectl does (YAML 1.1 without times and base 60), several documents a file. Never throws. */
 export const parseYaml = (text: string): Parsed => {
+  const over = excess(text);
+  if (over) return { documents: [], problems: [{ ...positionIn(text, over.offset), message: over.message }] };
   const lines = new LineCounter();
   try {
     const all = parseAllDocuments(text, {
@@ -51,8 +56,9 @@ export const parseYaml = (text: string): Parsed => {
       problems: results.flatMap((result) => result.problems),
     };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return { documents: [], problems: [{ line: 1, column: 1, message: "is nested too deeply" }] };
+    // The library's own fault (deep recursion is one): the file is refused, the others go on.
+    const detail = `cannot be parsed: ${sentence(String(error))}`;
+    return { documents: [], problems: [{ line: 1, column: 1, message: "cannot be parsed", detail }] };
   }
 };
 
@@ -91,14 +97,13 @@ const read = (document: Document.Parsed, lines: LineCounter): Reading => {
 /** A broken file gives many errors that follow from the first. */
 const maxProblems = 5;
 
-const sentence = (message: string): string => message.split("\n")[0] ?? message;
+const sentence = (message: string): string =>
+  /call stack|stack overflow/i.test(message) ? "is nested too deeply" : (message.split("\n")[0] ?? message);
 
 const offsetOf = (found: Found, path: string): number => {
-  for (let at = path; at !== ""; at = shorter(at)) {
+  for (let at = path; at !== ""; at = parentPath(at)) {
     const offset = found.offsets.get(at);
     if (offset !== undefined) return offset;
   }
   return found.offset;
 };
-
-const shorter = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("."), path.lastIndexOf("["), 0));
