@@ -1,4 +1,5 @@
 import type { Context, Terminal } from "../cli/context.ts";
+import { simulatorCommand } from "../cli/simulator/command.ts";
 import { answers, SocketClient } from "../server/client.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
 import { restoreBackup, writeBackup } from "./backup.ts";
@@ -59,6 +60,7 @@ export const processContext = (env: Environment, signal: AbortSignal): Context =
     run: (options) => runControlPlane(options, terminal, signal),
     writeBackup,
     readBackup: restoreBackup,
+    simulator: simulatorCommand,
   };
 };
 

@@ -53,7 +53,7 @@ export interface Context {
   run(options: RunOptions): Promise<number>;
   writeBackup(folder: string, backup: Backup): Promise<void>;
   readBackup(folder: string, data: string): Promise<Backup>;
-  readonly simulator?: (data: () => string) => Command;
+  readonly simulator: (data: () => string) => Command;
 }
 
 /** What every command is made with. `exit` sets the exit code; `data` and `namespace` are the options' values. */

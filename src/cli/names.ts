@@ -77,9 +77,5 @@ const hint = (key: Key, here: readonly string[], elsewhere: string | undefined):
   return `there are ${[...here].sort().slice(0, 10).join(", ")}${here.length > 10 ? " and others" : ""}`;
 };
 
-/** "VirtualMachine default/web", or "VMHost hv1". */
-export const keyWords = (key: Key): string =>
-  `${key.kind} ${key.namespace === "" ? "" : `${key.namespace}/`}${key.name}`;
-
 /** "virtualmachine/web", the form that every command takes back. */
 export const keyShort = (key: Key): string => `${(findKind(key.kind)?.singular ?? key.kind).toLowerCase()}/${key.name}`;

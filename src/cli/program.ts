@@ -48,7 +48,7 @@ export const buildProgram = (context: Context, exit: (code: number) => void): Co
     exit,
   };
   for (const command of commands(tools)) program.addCommand(command);
-  if (context.simulator) program.addCommand(context.simulator(tools.data));
+  program.addCommand(context.simulator(tools.data));
   program.addCommand(
     completeCommand(tools, () => program),
     { hidden: true },

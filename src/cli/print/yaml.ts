@@ -7,5 +7,3 @@ export const toYaml = (value: unknown): string =>
 export const documentsToYaml = (values: readonly unknown[]): string => values.map(toYaml).join("---\n");
 
 export const toJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-export type OutputFormat = "table" | "wide" | "yaml" | "json" | "name";

@@ -1,0 +1,124 @@
+// `npm test`: prepares a fresh machine, then runs lint and all test suites, slowest last. The last line is
+// `N passed, N failed, N skipped` alone; skipped tests are listed above it with their reasons.
+// Plain JavaScript without dependencies: it runs before they are installed, on Node 20 too.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, install, nodeBinary, run } from "./prepare.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const totals = { passed: 0, failed: 0, skipped: 0 };
+/** Lines for the end: what failed or was skipped, and why. */
+const notes = [];
+
+/** Debian packages that tests need: name -> a command that shows that it is there. */
+const packages = {};
+
+const isThere = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
+
+/** Installs what is missing, as root on a machine with apt. Elsewhere, the tests that need it say why they are skipped. */
+const installPackages = async () => {
+  const missing = Object.entries(packages).filter(([, command]) => !isThere(command));
+  if (missing.length === 0) return;
+  const names = missing.map(([name]) => name);
+  if (process.getuid?.() !== 0 || !isThere("apt-get")) {
+    notes.push(`not installed (neither root nor apt-get): ${names.join(", ")}`);
+    return;
+  }
+  process.stdout.write(`> apt-get install ${names.join(" ")}\n`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  await run("apt-get", ["update", "-q"], { cwd: root, quiet: true, env });
+  const code = await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names], {
+    cwd: root,
+    quiet: true,
+    env,
+  });
+  if (code !== 0) notes.push(`apt-get could not install ${names.join(", ")}; its messages are above`);
+};
+
+/** One tool as one check. */
+const check = async (title, args) => {
+  const started = Date.now();
+  const code = await run(nodeBinary(root), args, { cwd: root, quiet: true });
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`${code === 0 ? "ok  " : "FAIL"} ${title} (${seconds}s)\n`);
+  if (code === 0) totals.passed += 1;
+  else {
+    totals.failed += 1;
+    notes.push(`failed: ${title}`);
+  }
+};
+
+const tool = (path) => join(root, "node_modules", path);
+
+const lint = async () => {
+  await check("types", [tool("typescript/bin/tsc"), "-p", "tsconfig.json"]);
+  await check("generated files are current", ["scripts/generate.ts", "--check"]);
+  await check("oxlint", [tool("oxlint/bin/oxlint"), "--type-aware", "--deny-warnings"]);
+  await check("knip", [tool("knip/bin/knip.js")]);
+  await check("prettier", [tool("prettier/bin/prettier.cjs"), "--check", "--log-level", "warn", "."]);
+};
+
+const hasTests = (folder) =>
+  existsSync(join(root, folder)) &&
+  readdirSync(join(root, folder), { recursive: true }).some((name) => String(name).endsWith(".test.ts"));
+
+/** Runs the tests of some folders and adds up what vitest reports of each. */
+const suite = async (title, folders) => {
+  const present = folders.filter(hasTests);
+  if (present.length === 0) return;
+  process.stdout.write(`\n== ${title}\n`);
+  const report = join(root, ".cache", `test-${title.replaceAll(/\W+/g, "-")}.json`);
+  mkdirSync(dirname(report), { recursive: true });
+  rmSync(report, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const code = await run(nodeBinary(root), [tool("vitest/vitest.mjs"), "run", ...present, ...reporters], { cwd: root });
+  const counted = existsSync(report) ? count(JSON.parse(readFileSync(report, "utf8"))) : 0;
+  // A crash outside of any test (an unhandled rejection, a suite that does not load) is a failure, too.
+  if (code !== 0 && counted === 0) {
+    totals.failed += 1;
+    notes.push(`failed: ${title} ended with exit code ${code}`);
+  }
+};
+
+/** Adds the tests of a report; returns how many failed. */
+const count = ({ testResults = [] }) => {
+  let failed = 0;
+  for (const file of testResults) {
+    const name = file.name.replace(`${root}/`, "");
+    if (file.status === "failed" && file.assertionResults.length === 0) {
+      failed += 1;
+      notes.push(`failed: ${name}: ${file.message}`);
+    }
+    for (const test of file.assertionResults) {
+      const words = `${name}: ${test.fullName}`;
+      if (test.status === "passed") totals.passed += 1;
+      else if (test.status === "failed") {
+        failed += 1;
+        notes.push(`failed: ${words}`);
+      } else {
+        totals.skipped += 1;
+        notes.push(`skipped: ${words}: ${reasonOf(test)}`);
+      }
+    }
+  }
+  totals.failed += failed;
+  return failed;
+};
+
+/** Tests are skipped with `context.skip("why")`; vitest keeps the note in the test's meta or messages. */
+const reasonOf = (test) => test.meta?.skipReason ?? test.failureMessages?.[0] ?? "no reason was given";
+
+await installPackages();
+await install(root);
+await build(root);
+await lint();
+await suite("unit", ["test/unit", "test/lint", "test/property"]);
+await suite("contract", ["test/contract"]);
+await suite("integration", ["test/integration"]);
+await suite("end to end", ["test/e2e"]);
+
+process.stdout.write(`\n${notes.map((note) => `${note}\n`).join("")}`);
+process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.exit(totals.failed > 0 ? 1 : 0);
