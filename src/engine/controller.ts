@@ -80,11 +80,12 @@ export class Controller {
   }
 
   /**
-   * A host has news: the owners of what changed look again, and its VMHost. "all" (reachable or not any more): everything that is on
-   * the host. What waited for its host may then try again before its time.
+   * A host has news: the owners of what changed look again, and its VMHost. "all", or news of a host that does not answer: everything
+   * that is on the host. What waited for its host may then try again before its time.
    */
   wakeHost(host: string, news: HostNews | "all"): void {
-    const concerned = news === "all" ? this.referrers(hostKey(host)) : this.#concerned(host, news);
+    const silent = news !== "all" && news.host && this.#parts.hosts.host(host)?.reach.at !== "up";
+    const concerned = news === "all" || silent ? this.referrers(hostKey(host)) : this.#concerned(host, news);
     for (const resource of concerned) {
       this.#hasten(resource, host);
       this.#queue.add(keyOf(resource), "normal");
