@@ -24,6 +24,7 @@ export interface ConnectionOptions {
 
 interface Listeners {
   readonly onStray: (result: JobResult) => void;
+  readonly onGarbage: () => void;
   readonly onDown: () => void;
 }
 
@@ -137,7 +138,7 @@ export class Connection {
       log.warn({ host: this.#settings.name, fault: why }, "the session to the host is lost, it is opened anew");
       this.#listeners.onDown();
     };
-    const { onStray } = this.#listeners;
+    const { onStray, onGarbage } = this.#listeners;
     return new AgentPool({
       transport: transportFor(this.#settings),
       clock,
@@ -146,6 +147,7 @@ export class Connection {
       check,
       hello,
       onStray,
+      onGarbage,
       onDown,
     });
   }

@@ -66,6 +66,7 @@ export class ManagedHost implements HostView {
     this.#known = options.newSnapshot();
     this.#connection = new Connection(settings, options, {
       onStray: (result) => this.#jobs.stray(result),
+      onGarbage: () => void this.#jobs.suspect(),
       onDown: () => {
         this.#dueAt = 0;
         this.#latch.ring();
@@ -74,8 +75,7 @@ export class ManagedHost implements HostView {
     this.#jobs = new Jobs({
       ...options,
       limits: limitsOf(settings),
-      pool: () => this.#connection.pool,
-      sender: () => this.#connection.sender(),
+      connection: this.#connection,
       readiness: () => this.#readiness(),
       fold: (observed, at) => this.#fold(observed, at),
       wake: (uids) => this.#tell({ uids: new Set(uids), host: false }),

@@ -1,7 +1,8 @@
 import type { JobInFlight, JobOrder, JobOutcome } from "../engine/ports.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
-import type { Delta, JobGetData, JobRequest, JobResult, LogLine, Operation } from "../protocol/generated/types.ts";
-import { envelope, type Enquiry, type Sender } from "./envelope.ts";
+import type { Delta, JobRequest, JobResult, LogLine, Operation } from "../protocol/generated/types.ts";
+import type { Connection } from "./connection.ts";
+import { envelope, type Enquiry } from "./envelope.ts";
 import {
   endedRecord,
   endOf,
@@ -17,15 +18,14 @@ import {
   type JobEnd,
 } from "./job.ts";
 import type { HostPorts } from "./parts.ts";
-import type { AgentPool } from "./pool.ts";
+import { GRACE_MS, JobSearch, POLL_MS } from "./search.ts";
 import type { Reply } from "./session.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
 import { Uncertainty } from "./uncertainty.ts";
 
 export interface JobsOptions extends HostPorts {
   readonly limits: SlotLimits;
-  readonly pool: () => AgentPool;
-  readonly sender: () => Sender;
+  readonly connection: Connection;
   /** Whether jobs may be sent now; else they wait, or end with the fault. */
   readonly readiness: () =>
     { readonly at: "ready" } | { readonly at: "waiting" } | { readonly at: "refused"; readonly fault: Fault };
@@ -36,19 +36,13 @@ export interface JobsOptions extends HostPorts {
   readonly onStale: (fault: Fault) => void;
 }
 
-/** Past its deadline, a job's agent has this long to say so itself. */
-const GRACE_MS = 10_000;
-/** A job not heard of for so long is asked for: its reply may be lost. */
-const SILENCE_MS = 30_000;
-/** Between two questions for a job whose reply can't come any more. */
-const POLL_MS = 1_000;
-const ASK_MS = 15_000;
 const WAKE_MS = 1_000;
 
 /** The jobs of one host: waiting for a slot, running, and those given up that may still run. */
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #slots: Slots<Job>;
+  readonly #search: JobSearch;
   readonly #byUid = new Map<string, Job[]>();
   /** Jobs that ended for us and perhaps not on the host, by id. */
   readonly #lingering = new Map<string, Job>();
@@ -57,12 +51,20 @@ export class Jobs {
   readonly uncertainty = new Uncertainty();
   readonly #gone = new AbortController();
   #idle: (() => void)[] = [];
+  #suspecting = false;
   /** Jobs sent so far. */
   sent = 0;
 
   constructor(options: JobsOptions) {
     this.#options = options;
     this.#slots = new Slots(options.limits);
+    this.#search = new JobSearch({
+      clock: options.clock,
+      check: options.check,
+      ask: (operation, spec, seconds) => options.connection.ask(operation, spec, seconds),
+      progressed: (job, percent) => this.#progressed(job, percent),
+      gone: this.#gone.signal,
+    });
   }
 
   resize(limits: SlotLimits): void {
@@ -120,8 +122,20 @@ export class Jobs {
   /** Asks for every job that was given up whether it has ended by now. To be called before an inventory starts. */
   async settleLingering(): Promise<void> {
     for (const job of this.#lingering.values()) {
-      const told = await this.#ask(job);
+      const told = await this.#search.ask(job);
       if (told && told.state !== "Running") this.#settled(job, told.result);
+    }
+  }
+
+  /** The agent wrote something that can't be read, perhaps somebody's result: asks for everything that runs. */
+  async suspect(): Promise<void> {
+    if (this.#suspecting) return;
+    this.#suspecting = true;
+    await this.#options.clock.sleep(POLL_MS, this.#gone.signal);
+    this.#suspecting = false;
+    for (const job of this.#slots.running) {
+      const told = await this.#search.ask(job);
+      if (told?.state === "Finished" && told.result) job.stray.resolve(told.result);
     }
   }
 
@@ -146,7 +160,9 @@ export class Jobs {
   }
 
   #request<O extends Operation>(enquiry: Enquiry<O>): JobRequest & { operation: O } {
-    return envelope(this.#options.sender(), enquiry, this.#options.clock.now()) as JobRequest & { operation: O };
+    return envelope(this.#options.connection.sender(), enquiry, this.#options.clock.now()) as JobRequest & {
+      operation: O;
+    };
   }
 
   #refuse(job: Job, why: Fault): void {
@@ -179,13 +195,17 @@ export class Jobs {
     const settled = new AbortController();
     const { signal } = settled;
     try {
-      const call = this.#options.pool().call(job.request, "job", {
+      const call = this.#options.connection.pool.call(job.request, "job", {
         listener: { log: (line) => this.#logged(job, line), progress: (percent) => this.#progressed(job, percent) },
         waitMs: job.order.deadlineSeconds * 1000 + GRACE_MS,
         signal,
       });
-      const stray = job.stray.promise.then((result) => this.#told(job, result));
-      return await Promise.race([call.then((reply) => this.#replied(job, reply)), stray, this.#searched(job, signal)]);
+      const stray = job.stray.promise.then((result) => this.#search.told(job, result));
+      return await Promise.race([
+        call.then((reply) => this.#replied(job, reply)),
+        stray,
+        this.#search.lostReply(job, signal),
+      ]);
     } finally {
       settled.abort();
     }
@@ -197,75 +217,14 @@ export class Jobs {
         return { effect: "none", fault: reply.fault };
       case "answered":
         if (reply.checked.ok || reply.checked.result) return endOf(reply.checked);
-        return await this.#recover(job, reply.checked.fault);
+        return await this.#search.recover(job, reply.checked.fault);
       case "lost":
-        return await this.#recover(job, reply.fault);
+        return await this.#search.recover(job, reply.fault);
       case "silent":
-        return await this.#recover(job, timedOut(job).fault ?? reply.fault);
+        return await this.#search.recover(job, timedOut(job).fault ?? reply.fault);
       default:
         return reply satisfies never;
     }
-  }
-
-  /** The reply can't be had: asks for the job until it has ended, its deadline has passed, or the agent does not know it. */
-  async #recover(job: Job, why: Fault): Promise<JobEnd> {
-    for (;;) {
-      const told = await this.#ask(job);
-      if (told?.state === "Finished" && told.result) return this.#told(job, told.result);
-      if (told && told.state !== "Running") return { effect: "unknown", fault: why };
-      if (told?.percent !== undefined) this.#progressed(job, told.percent);
-      if (this.#gone.signal.aborted) return { effect: "mayRun", fault: why };
-      if (this.#overdue(job)) {
-        if (told) this.#cancel(job);
-        return timedOut(job);
-      }
-      await this.#options.clock.sleep(POLL_MS, this.#gone.signal);
-    }
-  }
-
-  /** Resolves only when the job is found ended while its reply has not come: the reply is lost. */
-  async #searched(job: Job, signal: AbortSignal): Promise<JobEnd> {
-    const { clock } = this.#options;
-    while (!signal.aborted) {
-      await clock.sleep(Math.max(POLL_MS, SILENCE_MS - (clock.now().getTime() - job.heardAt.getTime())), signal);
-      if (signal.aborted || clock.now().getTime() - job.heardAt.getTime() < SILENCE_MS) continue;
-      job.heardAt = clock.now();
-      const told = await this.#ask(job);
-      if (told?.state === "Finished" && told.result) return this.#told(job, told.result);
-    }
-    return await new Promise<never>(() => undefined);
-  }
-
-  #told(job: Job, result: JobResult): JobEnd {
-    return endOf(this.#options.check.result(job.order.step.operation, job.id, result));
-  }
-
-  #overdue(job: Job): boolean {
-    const sent = (job.sentAt ?? job.queuedAt).getTime();
-    return this.#options.clock.now().getTime() >= sent + job.order.deadlineSeconds * 1000 + GRACE_MS;
-  }
-
-  async #ask(job: Job): Promise<JobGetData | undefined> {
-    const id = this.#options.random.ulid();
-    const request = this.#request({
-      id,
-      operation: "job.get",
-      spec: { correlation_id: job.id },
-      deadlineSeconds: ASK_MS / 1000,
-    });
-    const reply = await this.#options.pool().call(request, "control", { waitMs: ASK_MS });
-    return reply.at === "answered" && reply.checked.ok ? reply.checked.result.data : undefined;
-  }
-
-  #cancel(job: Job): void {
-    const id = this.#options.random.ulid();
-    const request = this.#request({
-      id,
-      operation: "job.cancel",
-      spec: { correlation_id: job.id },
-      deadlineSeconds: ASK_MS / 1000,
-    });
-    void this.#options.pool().call(request, "control", { waitMs: ASK_MS });
   }
 
   #logged(job: Job, line: LogLine): void {
@@ -296,7 +255,9 @@ export class Jobs {
     this.#journalEnd(job, end, now);
     this.#release(job);
     if (end.fault?.code === "StaleController") this.#options.onStale(end.fault);
-    this.#options.wake(job.locks);
+    // The others that waited for its locks; its own object is woken by the outcome. A refused job has held nobody up.
+    const others = job.locks.filter((uid) => uid !== job.order.uid);
+    if (end.effect !== "none" && others.length > 0) this.#options.wake(others);
     try {
       job.done(outcomeOf(job, end, now));
     } catch (error) {

@@ -17,6 +17,7 @@ export interface PoolOptions {
   /** Makes the request of agent.hello. */
   readonly hello: () => JobRequest & { operation: "agent.hello" };
   readonly onStray: (result: JobResult) => void;
+  readonly onGarbage: () => void;
   /** The connection is gone: `connect` again. */
   readonly onDown: (fault: Fault) => void;
   readonly heartbeatMs?: number;
@@ -155,6 +156,7 @@ export class AgentPool {
       check: this.#options.check,
       heartbeatMs: this.#options.heartbeatMs ?? HEARTBEAT_MS,
       onStray: this.#options.onStray,
+      onGarbage: this.#options.onGarbage,
       onClose: (why) => this.#closed(made, why),
       onTraffic: (characters) => (this.characters += characters),
     });

@@ -36,6 +36,8 @@ export interface SessionOptions {
   readonly heartbeatMs: number;
   /** A result that nobody waits for any more: late, repeated, or of a job that an earlier session started. */
   readonly onStray?: (result: JobResult) => void;
+  /** A line that is no message: perhaps a result that got lost. */
+  readonly onGarbage?: () => void;
   readonly onClose?: (fault: Fault) => void;
   /** Called with the characters of every line sent and received. */
   readonly onTraffic?: (characters: number) => void;
@@ -139,8 +141,12 @@ export class AgentSession {
     const parsed = line.length < MAX_RESULT_BYTES ? parse(line) : undefined;
     if (this.#options.check.sessionLine(parsed)) this.#take(parsed);
     else if (looksLikeResult(line)) this.#broken(line, parsed);
-    else if (line.trim() !== "")
-      this.#options.log.warn({ line: line.slice(0, SHOWN) }, "the agent wrote a line that is no message");
+    else if (line.trim() !== "") this.#garbage(line);
+  }
+
+  #garbage(line: string): void {
+    this.#options.log.warn({ line: line.slice(0, SHOWN) }, "the agent wrote a line that is no message");
+    if (this.#pending.size > 0) this.#options.onGarbage?.();
   }
 
   #take(line: SessionLine): void {

@@ -83,26 +83,26 @@ const owner = (n: number) =>
     uid: `00000000-0000-4000-8000-00000000000${n}`,
   }) as const;
 
-const run = <O extends Operation>(
-  directory: HostDirectory,
-  n: number,
-  operation: O,
-  spec: OperationSpecs[O],
-): Promise<JobOutcome> => {
+interface Wanted<O extends Operation> {
+  readonly operation: O;
+  readonly spec: OperationSpecs[O];
+  readonly deadlineSeconds?: number;
+}
+
+const run = <O extends Operation>(directory: HostDirectory, n: number, wanted: Wanted<O>): Promise<JobOutcome> => {
   const { kind, namespace, name, uid } = owner(n);
-  const order: JobOrder = {
-    key: { kind, namespace, name },
-    uid,
-    host: "hv1",
-    step: { operation, spec },
-    locks: [uid],
-    deadlineSeconds: 30,
-  };
+  const { operation, spec, deadlineSeconds = 30 } = wanted;
+  const key = { kind, namespace, name };
+  const order: JobOrder = { key, uid, host: "hv1", step: { operation, spec }, locks: [uid], deadlineSeconds };
   return new Promise((resolve) => directory.submit(order, resolve));
 };
 
-const create = (directory: HostDirectory, n: number) =>
-  run(directory, n, "vm.create", { owner: owner(n), layout, generation: 2, config: { name: `vm${n}` } });
+const create = (directory: HostDirectory, n: number, deadlineSeconds = 30) => {
+  const spec = { owner: owner(n), layout, generation: 2, config: { name: `vm${n}` } } as const;
+  return run(directory, n, { operation: "vm.create", spec, deadlineSeconds });
+};
+
+const get = (directory: HostDirectory) => run(directory, 1, { operation: "vm.get", spec: { owner: owner(1) } });
 
 describe("hosts with the simulator's process", () => {
   it("see the host, make machines side by side and know them without another look", async () => {
@@ -182,21 +182,43 @@ describe("hosts with the simulator's process", () => {
     expect((after.bytes - before.bytes) / (after.inventories - before.inventories)).toBeLessThan(2000);
   });
 
+  it.each<{ fault: Record<string, unknown>; first: string }>([
+    { fault: { type: "slow", ms: 300 }, first: "ok" },
+    { fault: { type: "duplicate" }, first: "ok" },
+    { fault: { type: "garbage" }, first: "ok" },
+    { fault: { type: "cut" }, first: "any" },
+    { fault: { type: "lost" }, first: "ok" },
+    { fault: { type: "hang" }, first: "Timeout" },
+    { fault: { type: "partial" }, first: "any" },
+    { fault: { type: "error", code: "HyperVError" }, first: "HyperVError" },
+  ])("end the same after a fault: $fault.type", { timeout: 60_000 }, async ({ fault, first }) => {
+    const { directory } = await start();
+    const host = directory.host("hv1")!;
+    const faults = [{ id: "one", operation: "vm.create", count: 1, fault }];
+    await writeFile(join(folder, "hv1", "behaviour.json"), JSON.stringify({ faults }));
+    const outcome = await create(directory, 1, 2);
+    if (first !== "any") expect(outcome.fault?.code ?? "ok", outcome.fault?.message).toBe(first);
+    await until(() => host.reach.at === "up" && host.uncertain(owner(1).uid) === undefined);
+    const again = await create(directory, 1);
+    expect(again.fault).toBeUndefined();
+    expect([...host.snapshot!.vms.values()].map(({ name }) => name)).toEqual(["vm1"]);
+  });
+
   it("work one-shot where no session is allowed", async () => {
     const { directory } = await start(agentProgram("no-session"));
-    expect((await run(directory, 1, "vm.get", { owner: owner(1) })).fault).toBeUndefined();
+    expect((await get(directory)).fault).toBeUndefined();
     expect(directory.host("hv1")!.reach.at).toBe("up");
   });
 
   it("find the result behind a flood", async () => {
     const { directory } = await start(agentProgram("flood"));
-    expect((await run(directory, 1, "vm.get", { owner: owner(1) })).fault).toBeUndefined();
+    expect((await get(directory)).fault).toBeUndefined();
     expect(directory.host("hv1")!.reach.at).toBe("up");
   });
 
   it("tell how an agent that crashes at every job ended", async () => {
     const { directory } = await start(agentProgram("crash"));
-    const { fault } = await run(directory, 1, "vm.get", { owner: owner(1) });
+    const { fault } = await get(directory);
     expect(fault).toMatchObject({ code: "HostUnreachable", message: expect.stringContaining("exit code 7") });
   });
 });

@@ -239,6 +239,35 @@ describe("jobs", () => {
     expect(rig.ends).toEqual(["ok"]);
   });
 
+  it("find a reply that became garbage soon", async () => {
+    const rig = await new Rig().start();
+    rig.script["vm.power"] = (request) => {
+      rig.agent.jobs.set(request.correlation_id, {
+        state: "Finished",
+        result: resultOf(request, { data: { observed: {} } }),
+      });
+      return { lines: ["}}}}"] };
+    };
+    rig.submit(1, { deadlineSeconds: 3600 });
+    await rig.pass(1500);
+    expect(rig.ends).toEqual(["ok"]);
+  });
+
+  it("wake those that waited for a lock, but not when they were refused", async () => {
+    const rig = await new Rig().start();
+    rig.changes.length = 0;
+    rig.submit(1, { locks: ["uid-1", "uid-of-its-disk"] });
+    await rig.pass(100);
+    expect(rig.changes).toEqual([{ uids: new Set(["uid-of-its-disk"]), host: false }]);
+    rig.agent.reachable = false;
+    rig.agent.channel.die();
+    await rig.pass(5000);
+    rig.changes.length = 0;
+    rig.submit(1, { locks: ["uid-1", "uid-of-its-disk"] });
+    await rig.pass(1);
+    expect([rig.ends, rig.changes]).toEqual([["ok", "HostUnreachable"], []]);
+  });
+
   it("time out, are cancelled, and keep their things uncertain until the host says they ended", async () => {
     const rig = await new Rig().start();
     rig.script["vm.power"] = (request) => {
