@@ -1,0 +1,301 @@
+import { kinds } from "../../controllers/index.ts";
+import type { HostSeed } from "../../agents/simulator/model/seed.ts";
+import type { BehaviourFile } from "../../agents/simulator/model/behaviour.ts";
+import type { VMHost } from "../../src/api/generated/types.ts";
+import { keyOf, keyText, type Condition, type Key, type Resource } from "../../src/api/resource.ts";
+import { hostSettings } from "../../src/app/settings.ts";
+import { modelValidation } from "../../src/app/validation.ts";
+import { Controller } from "../../src/engine/controller.ts";
+import type { GuardSettings } from "../../src/engine/massDelete.ts";
+import type { EventNote, JobRecord, Logger } from "../../src/engine/ports.ts";
+import { HostSnapshot } from "../../src/engine/snapshot.ts";
+import { HostDirectory } from "../../src/hosts/directory.ts";
+import { ProtocolCheck } from "../../src/protocol/check.ts";
+import { MemoryStore, type Applied } from "../../src/stores/memory/store.ts";
+import { SeededRandom } from "./random.ts";
+import { SimHost } from "./simHost.ts";
+import { VirtualClock } from "./virtualClock.ts";
+
+export type Manifest = Applied;
+
+export interface PlaneOptions {
+  readonly seed?: number;
+  readonly hosts: readonly HostSeed[];
+  readonly behaviour?: BehaviourFile;
+  readonly massDelete?: GuardSettings;
+  /** Called after each change of a host's state. It may throw: the error is kept and `settle` throws it. */
+  readonly watchHost?: (host: SimHost) => void;
+  /** Called with each job that ended. */
+  readonly jobEnded?: (record: JobRecord) => void;
+}
+
+/** Sums since the plane was made, over restarts. */
+export interface PlaneCounters {
+  readonly storeWrites: number;
+  readonly jobs: number;
+  readonly inventories: number;
+  readonly reconciles: number;
+}
+
+export interface Settled {
+  /** Virtual milliseconds until the last write or job; the quiet time after it is not counted. */
+  readonly tookMs: number;
+  readonly quiet: boolean;
+}
+
+const QUIET_MS = 75_000;
+const STEP_MS = 5_000;
+
+/** Compiled once: the schemas take longest. */
+const check = new ProtocolCheck();
+
+const controlPlaneId = "00000000-0000-4000-8000-00000000c0de";
+
+/** The process of a control plane: what is lost at a restart. */
+interface Running {
+  readonly controller: Controller;
+  readonly hosts: HostDirectory;
+  readonly stopping: AbortController;
+}
+
+/** A whole control plane and its hosts in one process, under virtual time and seeded chance. */
+export class Plane {
+  readonly clock = new VirtualClock();
+  readonly random: SeededRandom;
+  readonly store: MemoryStore;
+  readonly hosts = new Map<string, SimHost>();
+  readonly jobs: JobRecord[] = [];
+  readonly events: { readonly key: Key; readonly note: EventNote }[] = [];
+  /** What went wrong inside: errors that were logged, and those of the watchers. */
+  readonly errors: Error[] = [];
+  readonly #options: PlaneOptions;
+  #epoch = 0;
+  #running: Running | undefined;
+  #before = { inventories: 0, jobs: 0, reconciles: 0 };
+
+  constructor(options: PlaneOptions) {
+    this.#options = options;
+    this.random = new SeededRandom(options.seed ?? 1);
+    const { clock, random } = this;
+    this.store = new MemoryStore({ clock, random, validation: modelValidation });
+    for (const [index, seed] of options.hosts.entries()) this.#addHost(index, seed);
+  }
+
+  #addHost(index: number, seed: HostSeed): void {
+    const { watchHost, behaviour } = this.#options;
+    const host = new SimHost({
+      clock: this.clock,
+      random: new SeededRandom((this.#options.seed ?? 1) * 31 + index + 1),
+      seed,
+      ...(behaviour && { behaviour }),
+      ...(watchHost && { onChange: (changed: SimHost) => this.#guarded(() => watchHost(changed)) }),
+    });
+    this.hosts.set(seed.name, host);
+  }
+
+  /** Starts the control plane's process. */
+  async start(): Promise<this> {
+    if (this.#running) throw new Error("the plane runs already");
+    this.#epoch += 1;
+    const stopping = new AbortController();
+    const hosts = this.#directory();
+    const controller = this.#controller(hosts);
+    this.#running = { controller, hosts, stopping };
+    const apply = (): void => hosts.apply((this.store.cache.list("VMHost") as readonly VMHost[]).map(hostSettings));
+    await this.store.watch((key) => key.kind === "VMHost" && apply(), stopping.signal);
+    await controller.start();
+    return this;
+  }
+
+  #directory(): HostDirectory {
+    const { clock, random } = this;
+    return new HostDirectory({
+      clock,
+      random,
+      log: this.#log(),
+      check,
+      controlPlaneId,
+      journal: { put: (record) => this.#journal(record), log: () => undefined },
+      epoch: () => this.#epoch,
+      raiseEpoch: (min) => Promise.resolve((this.#epoch = Math.max(this.#epoch, min))),
+      newSnapshot: () => new HostSnapshot(controlPlaneId),
+      transportFor: ({ name }) => this.host(name),
+      onChange: (host, { uids, host: self }) =>
+        this.#running?.controller.wakeHost(host, uids === "all" ? "all" : { uids, host: self }),
+    });
+  }
+
+  #controller(hosts: HostDirectory): Controller {
+    const { clock, random, store, events } = this;
+    const { massDelete } = this.#options;
+    return new Controller({
+      store,
+      hosts,
+      kinds,
+      clock,
+      random,
+      log: this.#log(),
+      events: { record: (key, _, note) => void events.push({ key, note }) },
+      controlPlaneId,
+      ...(massDelete && { massDelete }),
+    });
+  }
+
+  /** Ends the process without waiting for running jobs. The store and the hosts stay. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (!running) return;
+    this.#running = undefined;
+    this.#before = this.#sums(running);
+    running.stopping.abort();
+    await running.controller.stop();
+    await running.hosts.stop({ graceMs: 0 });
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  #log(): Logger {
+    const error = (fields: object, text: string): void => {
+      const { err, error: other } = fields as { err?: unknown; error?: unknown };
+      const cause = err ?? other;
+      this.errors.push(new Error(`${text} ${JSON.stringify(fields)}`, { cause }));
+    };
+    return { debug: () => undefined, info: () => undefined, warn: () => undefined, error };
+  }
+
+  #journal(record: JobRecord): void {
+    if (record.finishedAt === undefined) return;
+    this.jobs.push(record);
+    const { jobEnded } = this.#options;
+    if (jobEnded) this.#guarded(() => jobEnded(record));
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.errors.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  host(name: string): SimHost {
+    const host = this.hosts.get(name);
+    if (!host) throw new Error(`no simulated host ${name}`);
+    return host;
+  }
+
+  /** Applies manifests in this order, as `kubectl apply` does. Throws what the model finds wrong. */
+  async apply(manifests: readonly Manifest[]): Promise<void> {
+    for (const manifest of manifests) await this.store.apply(manifest);
+  }
+
+  /** Changes the spec (and annotations) of an object as a user does; the given function gets a copy. */
+  async edit(
+    key: Key,
+    change: (manifest: { spec: Record<string, unknown>; annotations: Record<string, string> }) => void,
+  ) {
+    const object = this.get(key);
+    if (!object) throw new Error(`${keyText(key)} does not exist`);
+    const manifest = {
+      spec: structuredClone(object.spec) as Record<string, unknown>,
+      annotations: { ...object.metadata.annotations },
+    };
+    change(manifest);
+    const { name, namespace } = object.metadata;
+    await this.store.apply({
+      kind: object.kind,
+      metadata: { name, ...(namespace !== undefined && { namespace }), annotations: manifest.annotations },
+      spec: manifest.spec,
+    });
+  }
+
+  delete(key: Key): Promise<void> {
+    return this.store.remove(key);
+  }
+
+  get(key: Key): Resource | undefined {
+    return this.store.cache.get(key);
+  }
+
+  objects(): readonly Resource[] {
+    return kinds.flatMap(({ kind }) => this.store.cache.list(kind));
+  }
+
+  #sums({ controller, hosts }: Running): { inventories: number; jobs: number; reconciles: number } {
+    const counts = [...hosts.counts().values()];
+    return {
+      inventories: this.#before.inventories + counts.reduce((sum, one) => sum + one.inventories, 0),
+      jobs: this.#before.jobs + counts.reduce((sum, one) => sum + one.jobs, 0),
+      reconciles: this.#before.reconciles + controller.counters().reconciles,
+    };
+  }
+
+  counters(): PlaneCounters {
+    const sums = this.#running ? this.#sums(this.#running) : this.#before;
+    return { ...sums, storeWrites: this.store.counters.objects };
+  }
+
+  /** Whether a job is under way, or a key waits for a worker. */
+  #busy(): boolean {
+    const controller = this.#running?.controller.counters();
+    return controller !== undefined && controller.depth + controller.working > 0;
+  }
+
+  /** Lets virtual time pass until nothing was written or sent for over two inventory intervals, or `maxMs` are over. Throws inner errors. */
+  async settle(maxMs = 3_600_000): Promise<Settled> {
+    const start = this.clock.now().getTime();
+    let last = start;
+    let mark = "";
+    for (;;) {
+      const now = this.clock.now().getTime();
+      const next = this.#mark();
+      if (next !== mark || this.#busy()) last = now;
+      mark = next;
+      this.#throwErrors();
+      if (now - last >= QUIET_MS) return { tookMs: last - start, quiet: true };
+      if (now - start >= maxMs) return { tookMs: last - start, quiet: false };
+      await this.clock.advance(STEP_MS);
+    }
+  }
+
+  /** Lets virtual time pass. Throws inner errors. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+    this.#throwErrors();
+  }
+
+  #mark(): string {
+    const { storeWrites, jobs } = this.counters();
+    const running = this.objects().filter((one) => this.#running?.hosts.host(hostName(one))?.job(one.metadata.uid));
+    return `${storeWrites}/${jobs}/${this.jobs.length}/${running.length > 0 ? this.clock.now().getTime() : ""}`;
+  }
+
+  #throwErrors(): void {
+    const [error] = this.errors;
+    if (error) throw error;
+  }
+
+  /** How each object stands: "Ready", "Ready/ChangesPending", "Stalled/HostMismatch", "Reconciling/Busy"; by key text. */
+  standing(): ReadonlyMap<string, string> {
+    return new Map(this.objects().map((one) => [keyText(keyOf(one)), standingOf(one)]));
+  }
+}
+
+const hostName = (object: Resource): string => object.metadata.annotations?.["aetherv.io/host"] ?? "";
+
+/** One word of a status: see Plane.standing. */
+export const standingOf = ({ status, metadata }: Resource): string => {
+  const conditions = (status as { conditions?: readonly Condition[] } | undefined)?.conditions ?? [];
+  const held = conditions.find(
+    ({ type, status: value }) => ["Stalled", "Reconciling"].includes(type) && value === "True",
+  );
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const current = ready === undefined || ready.observedGeneration === metadata.generation;
+  if (!current) return "Outdated";
+  if (held) return `${held.type}/${held.reason}`;
+  if (ready?.status !== "True") return `Ready=${ready?.status ?? "missing"}/${ready?.reason ?? ""}`;
+  return ready.reason === "ChangesPending" ? "Ready/ChangesPending" : "Ready";
+};
