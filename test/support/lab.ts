@@ -258,7 +258,8 @@ export class Lab {
   }
 
   async inventory(): Promise<void> {
-    for (const host of this.hosts.values()) await host.inventory(this.get<VMHost>("VMHost", host.name));
+    for (const host of this.hosts.values())
+      if (host.reach.at === "up") await host.inventory(this.get<VMHost>("VMHost", host.name));
   }
 
   /** Rounds over all objects, with an inventory before each, until one changes nothing. Throws when that does not come. */
