@@ -140,7 +140,7 @@ export const batchName = (uids: readonly string[]): string => {
 };
 
 /** Kinds whose deletion takes something from a host. */
-const guardedKinds: readonly string[] = ["VirtualMachine", "VirtualDisk", "NetworkAdapter"];
+export const guardedKinds: readonly string[] = ["VirtualMachine", "VirtualDisk", "NetworkAdapter"];
 
 interface GuardParts {
   readonly list: (kind: string) => readonly Resource[];

@@ -128,6 +128,8 @@ export interface PlannedObject {
   readonly blocked?: { readonly reason: string; readonly message: string };
   /** Some changes await approval: `aetherv approve` with this hash. */
   readonly planHash?: string;
+  /** Whether Disruptive and Restart changes wait for somebody, or are made by themselves (in the window, if there is one). */
+  readonly approval: "Manual" | "Automatic";
 }
 
 export interface PlanReport {

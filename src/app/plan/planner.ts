@@ -1,5 +1,6 @@
 import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
 import { deepEqual } from "../../engine/equal.ts";
+import { fileModeGuard, guardedKinds, holds } from "../../engine/massDelete.ts";
 import { mergeMetadata } from "../../engine/metadata.ts";
 import type { Decision, Kind, Objects, World } from "../../engine/ports.ts";
 import type { DraftDocument, FileProblem, PlannedObject, PlanReport } from "../../server/control.ts";
@@ -15,7 +16,7 @@ export interface PlannerInput {
   readonly now: Date;
   readonly uuid: () => string;
   /** The world for one object, with what is overlaid. */
-  readonly world: (resource: Resource, over: Pick<World, "objects" | "referrers">) => World;
+  readonly world: (resource: Resource, over: Partial<World>) => World;
 }
 
 /** Passes after which the decisions must have settled; each may place an object that the next one's depends on. */
@@ -63,10 +64,17 @@ const settle = (overlay: Overlay, input: PlannerInput): readonly Decided[] => {
   const kinds = new Map(input.kinds.map((kind) => [kind.kind, kind]));
   for (let pass = 1; ; pass += 1) {
     const referrers = referrersIn(overlay, kinds);
+    const held = holds(
+      guardedKinds.flatMap((kind) => overlay.list(kind)),
+      [],
+      { now: input.now, settings: fileModeGuard },
+    );
     let moved = false;
     const decided = [...kinds.values()].flatMap((kind) =>
       overlay.list(kind.kind).map((resource): Decided => {
-        const decision = kind.decide(resource, input.world(resource, { objects: overlay, referrers }));
+        const massDelete = held.get(resource.metadata.uid);
+        const over = { objects: overlay, referrers, ...(massDelete ? { massDelete } : {}) };
+        const decision = kind.decide(resource, input.world(resource, over));
         moved = advance(overlay, resource, decision) || moved;
         return { key: keyOf(resource), decision };
       }),

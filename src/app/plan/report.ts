@@ -1,5 +1,5 @@
 import { annotations as names } from "../../api/annotations.ts";
-import type { VirtualDisk, VMHost } from "../../api/generated/types.ts";
+import type { VirtualDisk, VirtualMachine, VMHost } from "../../api/generated/types.ts";
 import { keyOf, type Condition, type Resource } from "../../api/resource.ts";
 import type { Decision, Objects, Step } from "../../engine/ports.ts";
 import type { PlanAction, PlannedChange, PlannedObject } from "../../server/control.ts";
@@ -17,7 +17,9 @@ export interface ReportInput {
 export const plannedObject = (input: ReportInput): PlannedObject | undefined => {
   const { resource, decision, objects, draft } = input;
   const deleting = resource.metadata.deletionTimestamp !== undefined;
-  const changes = [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
+  // What is deleted is not changed on the way.
+  const changes = deleting ? [] : [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
+  const approval = approvalOf(input);
   const isNew = draft !== undefined && draft.before === undefined;
   if (changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew) return undefined;
   return present({
@@ -27,9 +29,36 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
     host: hostOf(resource),
     place: draft?.place,
     note: deleting ? deletionNote(resource, objects) : stepsNote(decision),
-    blocked: blockedBy(decision, changes),
-    planHash: (decision.status as { planHash?: string } | undefined)?.planHash,
+    blocked: deleting ? deletionBlock(input) : blockedBy(decision, changes),
+    planHash: approval === "Manual" ? (decision.status as { planHash?: string } | undefined)?.planHash : undefined,
+    approval,
   });
+};
+
+/** The virtual machine that an object is, or belongs to. */
+const machineOf = ({ resource, objects }: ReportInput): VirtualMachine | undefined => {
+  if (resource.kind === "VirtualMachine") return resource as VirtualMachine;
+  const { virtualMachine, attachment } = resource.spec as {
+    virtualMachine?: string;
+    attachment?: { virtualMachine?: string };
+  };
+  const name = virtualMachine ?? attachment?.virtualMachine;
+  if (typeof name !== "string") return undefined;
+  const { namespace = "" } = resource.metadata;
+  return objects.get({ kind: "VirtualMachine", namespace, name }) as VirtualMachine | undefined;
+};
+
+const approvalOf = (input: ReportInput): PlannedObject["approval"] =>
+  machineOf(input)?.spec.disruption?.approval ?? "Manual";
+
+/** What holds a deletion back; not that its machine, which goes too, goes first. */
+const deletionBlock = (input: ReportInput): PlannedObject["blocked"] => {
+  const goesWithIt =
+    machineOf(input)?.metadata.deletionTimestamp !== undefined && input.resource.kind !== "VirtualMachine";
+  const found = blockedBy(input.decision, []);
+  return found === undefined || found.reason === "Deleting" || (goesWithIt && found.reason === "InUse")
+    ? undefined
+    : found;
 };
 
 /** Members that are undefined are left out: the report is JSON. */

@@ -1,15 +1,26 @@
 import type { Effect } from "../../engine/ports.ts";
 import type { PlanAction, PlanReport, PlannedChange, PlannedObject } from "../../server/control.ts";
+import { keyShort } from "../names.ts";
 import { duration } from "./age.ts";
 import type { Colours } from "./colour.ts";
 import { columnWidths, line } from "./table.ts";
 
-const effectWords: Readonly<Record<Effect, string>> = {
-  Hot: "",
-  Disruptive: "disruptive, needs approval",
-  Restart: "restart, needs approval",
-  Recreate: "only by making it anew: not done",
-  Forbidden: "impossible",
+const effectWords = (effect: Effect, approval: PlannedObject["approval"]): string => {
+  const who = approval === "Manual" ? "needs approval" : "by itself";
+  switch (effect) {
+    case "Hot":
+      return "";
+    case "Disruptive":
+      return `disruptive, ${who}`;
+    case "Restart":
+      return `restart, ${who}`;
+    case "Recreate":
+      return "only by making it anew: not done";
+    case "Forbidden":
+      return "impossible";
+    default:
+      return effect satisfies never;
+  }
 };
 
 const signs: Readonly<Record<PlanAction, string>> = { create: "+", update: "~", delete: "-" };
@@ -17,7 +28,16 @@ const signs: Readonly<Record<PlanAction, string>> = { create: "+", update: "~", 
 /** The whole plan as people know it from `terraform plan`. */
 export const planText = (report: PlanReport, colours: Colours): string => {
   const objects = report.objects.map((object) => `${objectText(object, colours)}\n`);
-  return [...objects, summaryText(report, colours), viewText(report, colours)].filter(Boolean).join("");
+  return [...objects, guardText(report), summaryText(report, colours), viewText(report, colours)]
+    .filter(Boolean)
+    .join("");
+};
+
+const guard = "MassDeleteGuard";
+
+const guardText = ({ objects }: PlanReport): string => {
+  const held = objects.flatMap(({ blocked }) => (blocked?.reason === guard ? [blocked.message] : []));
+  return [...new Set(held)].map((message) => `${guard}: ${message}\n`).join("");
 };
 
 const paint = (action: PlanAction, colours: Colours): ((text: string) => string) =>
@@ -31,9 +51,11 @@ const objectText = (object: PlannedObject, colours: Colours): string => {
   const lines = [paint(action, colours)(head) + (where ? colours.dim(`  (${where})`) : "")];
   lines.push(...changeLines(object, colours));
   if (note !== undefined) lines.push(`    ${note}`);
-  if (blocked) lines.push(`    ${colours.red("!")} ${blocked.reason}: ${blocked.message}`);
+  // One guard holds many: its message stands once, below.
+  if (blocked?.reason === guard) lines.push(`    ${colours.red("!")} ${guard}`);
+  else if (blocked) lines.push(`    ${colours.red("!")} ${blocked.reason}: ${blocked.message}`);
   if (planHash !== undefined)
-    lines.push(colours.dim(`    approve with: aetherv approve ${key.kind}/${key.name} (plan ${planHash})`));
+    lines.push(colours.dim(`    approve with: aetherv approve ${keyShort(key)} (plan ${planHash})`));
   return `${lines.join("\n")}\n`;
 };
 
@@ -41,16 +63,16 @@ const placeText = (place: { file: string; line?: number }): string =>
   place.line === undefined ? place.file : `${place.file}:${place.line}`;
 
 const changeLines = (object: PlannedObject, colours: Colours): readonly string[] => {
-  const rows = object.changes.map((change) => changeRow(object.action, change, colours));
+  const rows = object.changes.map((change) => changeRow(object, change, colours));
   const widths = columnWidths(rows);
   return rows.map((row) => `    ${line(row, widths)}`);
 };
 
-const changeRow = (action: PlanAction, change: PlannedChange, colours: Colours): readonly string[] => {
+const changeRow = (object: PlannedObject, change: PlannedChange, colours: Colours): readonly string[] => {
   const sign = change.from === undefined ? "+" : change.to === undefined ? "-" : "~";
   const kind: PlanAction = sign === "+" ? "create" : sign === "-" ? "delete" : "update";
   const why = change.reason === undefined ? "" : `: ${change.reason}`;
-  const words = action === "create" && change.effect === "Hot" ? "" : effectWords[change.effect];
+  const words = effectWords(change.effect, object.approval);
   const effect = words || why ? colours.magenta(`# ${words}${why}`.replace("# : ", "# ")) : "";
   return [`${paint(kind, colours)(sign)} ${change.path}`, valuesText(change), effect];
 };
@@ -67,7 +89,10 @@ const value = (of: unknown): string => {
 };
 
 const summaryText = ({ summary, objects, problems }: PlanReport, colours: Colours): string => {
-  const approvals = objects.flatMap((object) => object.changes).filter((change) => needsApproval(change.effect)).length;
+  const approvals = objects
+    .filter((object) => object.approval === "Manual")
+    .flatMap((object) => object.changes)
+    .filter((change) => needsApproval(change.effect)).length;
   const impossible = objects.flatMap((object) => object.changes).filter((change) => isRefused(change.effect)).length;
   if (objects.length === 0)
     return problems.length > 0 ? "" : `${colours.bold("No changes.")} The hosts are as declared.\n`;
@@ -79,7 +104,7 @@ const summaryText = ({ summary, objects, problems }: PlanReport, colours: Colour
   return `${colours.bold("Plan:")} ${parts.join(", ")}.${extra.length > 0 ? ` ${extra.join(", ")}.` : ""}\n`;
 };
 
-export const needsApproval = (effect: Effect): boolean => effect === "Disruptive" || effect === "Restart";
+const needsApproval = (effect: Effect): boolean => effect === "Disruptive" || effect === "Restart";
 const isRefused = (effect: Effect): boolean => effect === "Recreate" || effect === "Forbidden";
 
 const viewText = ({ hosts }: PlanReport, colours: Colours): string => {
