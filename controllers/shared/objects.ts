@@ -58,6 +58,12 @@ export const placementOf = (resource: Resource<string, { readonly host?: string 
 export const disksOfVm = (world: World, vm: VirtualMachine): readonly VirtualDisk[] =>
   referring<VirtualDisk>(world, vm, "VirtualDisk", (disk) => disk.spec.attachment?.virtualMachine);
 
+/** Disks that were seen attached to the machine and are declared elsewhere or nowhere by now, by name. */
+export const leavingDisksOfVm = (world: World, vm: VirtualMachine): readonly VirtualDisk[] =>
+  referring<VirtualDisk>(world, vm, "VirtualDisk", (disk) => disk.status?.attachedTo?.virtualMachine).filter(
+    ({ spec }) => spec.attachment?.virtualMachine !== vm.metadata.name,
+  );
+
 /** Adapters of the machine, by name. */
 export const adaptersOfVm = (world: World, vm: VirtualMachine): readonly NetworkAdapter[] =>
   referring<NetworkAdapter>(world, vm, "NetworkAdapter", (adapter) => adapter.spec.virtualMachine);

@@ -2,12 +2,18 @@ import type { NetworkAdapter, VirtualDisk } from "../../src/api/generated/types.
 import { hasStatus } from "../../src/engine/conditions.ts";
 import type { PendingChange } from "../../src/engine/ports.ts";
 import type { Latch } from "./approval.ts";
-import type { Devices } from "./devices.ts";
+import type { Devices, DiskDevice } from "./devices.ts";
 
 type Dependent = VirtualDisk | NetworkAdapter;
 
-const dependentsOf = ({ disks, adapters }: Devices): readonly Dependent[] =>
-  [...disks, ...adapters].map(({ object }) => object);
+/** A disk that another machine still has is that machine's to list. */
+const isElsewhere = ({ object, attached }: DiskDevice): boolean =>
+  attached === undefined &&
+  object.status?.attachedTo?.virtualMachine !== undefined &&
+  object.status.attachedTo.virtualMachine !== object.spec.attachment?.virtualMachine;
+
+const dependentsOf = ({ disks, adapters, leaving }: Devices): readonly Dependent[] =>
+  [...disks.filter((disk) => !isElsewhere(disk)), ...leaving, ...adapters].map(({ object }) => object);
 
 const prefixOf = (object: Dependent): string => `${object.kind}/${object.metadata.name}:`;
 

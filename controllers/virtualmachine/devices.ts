@@ -2,7 +2,7 @@ import type { NetworkAdapter, VirtualDisk, VirtualMachine } from "../../src/api/
 import { samePath } from "../../src/engine/paths.ts";
 import type { SnapshotView, World } from "../../src/engine/ports.ts";
 import type { AdapterState, AttachedDisk, VmState } from "../../src/protocol/generated/types.ts";
-import { adapterName, adaptersOfVm, disksOfVm, isDeleting } from "../shared/objects.ts";
+import { adapterName, adaptersOfVm, disksOfVm, isDeleting, leavingDisksOfVm } from "../shared/objects.ts";
 
 export interface DiskDevice {
   readonly object: VirtualDisk;
@@ -18,6 +18,8 @@ export interface AdapterDevice {
 export interface Devices {
   readonly disks: readonly DiskDevice[];
   readonly adapters: readonly AdapterDevice[];
+  /** Disks that the machine still has and that are declared elsewhere, or nowhere, by now. */
+  readonly leaving: readonly DiskDevice[];
 }
 
 /** The drive that holds the disk: by the uid in its file's name, by the recorded path, or by the recorded identifier. */
@@ -46,6 +48,9 @@ export const devicesOf = (
 ): Devices => ({
   disks: disksOfVm(world, vm).map((object) => withAttached(object, state && attachedDisk(object, state, snapshot))),
   adapters: adaptersOfVm(world, vm).map((object) => withAttached(object, state && attachedAdapter(object, state))),
+  leaving: leavingDisksOfVm(world, vm).map((object) =>
+    withAttached(object, state && attachedDisk(object, state, snapshot)),
+  ),
 });
 
 const withAttached = <O, A>(object: O, attached: A | undefined): { object: O; attached?: A } =>
@@ -92,11 +97,11 @@ export interface UndeclaredDevice {
 /** Devices of the machine that no object declares; `drives` are the places of declared DVD drives. */
 export const undeclaredDevices = (
   state: VmState,
-  { disks, adapters }: Devices,
+  { disks, adapters, leaving }: Devices,
   drives: readonly { controllerNumber: number; controllerLocation: number }[],
 ): UndeclaredDevice[] => [
   ...state.disks
-    .filter((one) => !disks.some(({ attached }) => attached === one))
+    .filter((one) => ![...disks, ...leaving].some(({ attached }) => attached === one))
     .map((one) => ({ type: "Disk", id: placeText(one), name: one.path })),
   ...state.adapters
     .filter((one) => !adapters.some(({ attached }) => attached === one))

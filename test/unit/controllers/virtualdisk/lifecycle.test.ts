@@ -1,0 +1,504 @@
+import { describe, expect, test } from "vitest";
+import { annotations } from "../../../../src/api/annotations.ts";
+import type { VirtualDisk, VirtualMachine } from "../../../../src/api/generated/types.ts";
+import type { LabHost } from "../../../support/lab.ts";
+import { Lab } from "../../../support/lab.ts";
+import { addHost, addMachine, approve, edit, jobs, put, statusOf, told } from "../stage.ts";
+
+const GiB = 2 ** 30;
+const disk = (lab: Lab, name: string) => statusOf<VirtualDisk>(lab, "VirtualDisk", name);
+const vmOf = (host: LabHost, name: string) => [...host.snapshot.vms.values()].find((vm) => vm.name === name);
+const stage = (): { lab: Lab; host: LabHost } => {
+  const lab = new Lab();
+  return { lab, host: addHost(lab, "hv1") };
+};
+const running = async (over: object = {}, osDisk: object = {}): Promise<{ lab: Lab; host: LabHost }> => {
+  const made = stage();
+  addMachine(made.lab, "web", over, osDisk);
+  await made.lab.settle();
+  expect(told(made.lab, "VirtualMachine", "web")).toBe("True/Converged");
+  jobs(made.lab);
+  return made;
+};
+const blank = (size: string, over: object = {}): object => ({ source: { type: "Blank" }, size, ...over });
+const data = { attachment: { virtualMachine: "web" } };
+/** Gives a machine's disk a checkpoint, as a person at the console would. */
+const addCheckpoint = (host: LabHost, vmName: string): void =>
+  host.admin((world) => {
+    const vm = world.vms().find(({ name }) => name === vmName);
+    if (!vm) throw new Error(`no machine ${vmName}`);
+    const [drive] = vm.drives;
+    if (!drive) throw new Error(`${vmName} has no disk`);
+    const leaf = drive.path.replace(/\.vhdx$/i, "_1.avhdx");
+    world.putFile({ ...world.knownDisk(drive.path), path: leaf, diskType: "Differencing", parentPath: drive.path });
+    const id = "00000000-0000-4000-8000-00000000c0de";
+    world.changeVm(vm.id, () => ({
+      drives: vm.drives.map((one) => (one === drive ? { ...one, path: leaf } : one)),
+      checkpoints: [{ id, name: "before", type: "Standard", createdAt: "2026-01-01T00:00:00Z", files: [leaf] }],
+    }));
+  });
+
+describe("making and attaching", () => {
+  test("a machine's disks are made where the specs say, attached, and told", async () => {
+    const { lab, host } = await running({}, { size: "30Gi" });
+    put(lab, "VirtualDisk", "data", blank("50Gi", { ...data, storageClass: "fast" }));
+    await lab.settle();
+    expect(disk(lab, "web-os")).toMatchObject({
+      host: "hv1",
+      size: 30 * GiB,
+      storageClass: "standard",
+      everAttached: true,
+    });
+    expect(disk(lab, "data")).toMatchObject({
+      size: 50 * GiB,
+      storageClass: "fast",
+      attachedTo: { virtualMachine: "web", controller: "SCSI" },
+    });
+    expect(disk(lab, "data").path).toMatch(/^D:\\Fast\\default\\data\./);
+    expect(vmOf(host, "web")?.disks).toHaveLength(2);
+    expect(
+      ["Ready", "Provisioned", "Attached", "Resizing"].map((type) => told(lab, "VirtualDisk", "data", type)),
+    ).toEqual(["True/Converged", "True/Provisioned", "True/Attached", "False/NotRequested"]);
+    jobs(lab);
+    await lab.settle();
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("the plan of a disk that is not there yet holds its attachment too", async () => {
+    const { lab } = await running();
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.inventory();
+    lab.annotate("VirtualDisk", "data", { [annotations.host]: "hv1" });
+    const object = lab.get<VirtualDisk>("VirtualDisk", "data");
+    lab.objects.set("VirtualDisk/default/data", {
+      ...object,
+      metadata: { ...object.metadata, finalizers: ["aetherv.io/cleanup"] },
+    });
+    expect(lab.decide("VirtualDisk", "data").plan.map(({ operation }) => operation)).toEqual([
+      "disk.create",
+      "disk.attach",
+    ]);
+  });
+
+  test("an unattached disk goes where there is room; the boot disk of generation 1 to IDE 0:0", async () => {
+    const { lab } = stage();
+    put(lab, "VirtualDisk", "spare", blank("1Gi"));
+    addMachine(lab, "old", { generation: 1 }, { source: { type: "Image", image: "debian-12-gen1" } });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "spare")).toBe("True/Converged");
+    expect(told(lab, "VirtualDisk", "spare", "Attached")).toBe("False/NotRequested");
+    expect(disk(lab, "old-os").attachedTo).toMatchObject({
+      controller: "IDE",
+      controllerNumber: 0,
+      controllerLocation: 0,
+    });
+  });
+
+  test("a place that another disk asks for is left free for it", async () => {
+    const { lab } = stage();
+    put(lab, "VirtualMachine", "web", {
+      host: "hv1",
+      cpu: { count: 1 },
+      memory: { startup: "1Gi" },
+      powerState: "Stopped",
+    });
+    put(lab, "VirtualDisk", "a", blank("1Gi", data));
+    put(
+      lab,
+      "VirtualDisk",
+      "b",
+      blank("1Gi", {
+        attachment: { virtualMachine: "web", controller: "SCSI", controllerNumber: 0, controllerLocation: 0 },
+      }),
+    );
+    await lab.settle();
+    expect(disk(lab, "b").attachedTo).toMatchObject({ controllerLocation: 0 });
+    expect(disk(lab, "a").attachedTo).toMatchObject({ controllerLocation: 1 });
+  });
+
+  test.each([
+    { why: "an image that the host lacks", spec: { source: { type: "Image", image: "beos" } }, says: "ImageNotFound" },
+    { why: "a class that the host lacks", spec: blank("1Gi", { storageClass: "gold" }), says: "StorageClassNotFound" },
+    {
+      why: "smaller than its image",
+      spec: { source: { type: "Image", image: "debian-12" }, size: "1Gi" },
+      says: "InvalidSpec",
+    },
+    {
+      why: "a file without the host owner's grant",
+      spec: { source: { type: "File", path: "D:\\Old\\a.vhdx" } },
+      says: "NotAllowed",
+    },
+  ])("stalls: $why", async ({ spec, says }) => {
+    const { lab } = stage();
+    put(lab, "VirtualDisk", "odd", { ...spec, host: "hv1" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "odd", "Stalled")).toBe(`True/${says}`);
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("a source disk in use by a running machine is waited for", async () => {
+    const { lab } = await running();
+    put(lab, "VirtualDisk", "copy", { source: { type: "VirtualDisk", disk: "web-os" } });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "copy")).toBe("False/DiskInUse");
+    edit(lab, "VirtualMachine", "web", { powerState: "Stopped" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "copy")).toBe("True/Converged");
+    expect(disk(lab, "copy").id).not.toBe(disk(lab, "web-os").id);
+  });
+});
+
+describe("growth", () => {
+  test("is hot on SCSI", async () => {
+    const { lab, host } = await running();
+    edit(lab, "VirtualDisk", "web-os", { size: "40Gi" });
+    await lab.settle();
+    expect(disk(lab, "web-os").size).toBe(40 * GiB);
+    expect(vmOf(host, "web")?.state).toBe("Running");
+    expect(jobs(lab)).toEqual(["disk.update web-os"]);
+  });
+
+  test("on IDE waits for approval, then happens while the machine is off, which then runs again", async () => {
+    const { lab, host } = await running({ generation: 1 }, { source: { type: "Image", image: "debian-12-gen1" } });
+    edit(lab, "VirtualDisk", "web-os", { size: "40Gi" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "web-os")).toBe("True/ChangesPending");
+    expect(statusOf<VirtualMachine>(lab, "VirtualMachine", "web").pendingChanges).toEqual([
+      expect.objectContaining({ path: "VirtualDisk/web-os:spec.size", from: "20Gi", to: "40Gi", effect: "Restart" }),
+    ]);
+    expect(jobs(lab)).toEqual([]);
+    approve(lab, "web");
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["vm.power web", "disk.update web-os", "vm.power web"]);
+    expect(disk(lab, "web-os").size).toBe(40 * GiB);
+    expect(vmOf(host, "web")?.state).toBe("Running");
+    expect(disk(lab, "web-os").pendingChanges).toBeUndefined();
+  });
+
+  test("never shrinks: a disk that somebody grew by hand is told", async () => {
+    const { lab, host } = await running({}, { size: "30Gi" });
+    host.admin((world) => world.putFile({ ...world.knownDisk(disk(lab, "web-os").path ?? ""), size: 60 * GiB }));
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "web-os", "Stalled")).toBe("True/DiskShrinkForbidden");
+    expect(disk(lab, "web-os").pendingChanges).toMatchObject([
+      { path: "spec.size", from: "60Gi", to: "30Gi", effect: "Forbidden" },
+    ]);
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("waits for checkpoints to go", async () => {
+    const { lab, host } = await running();
+    addCheckpoint(host, "web");
+    edit(lab, "VirtualDisk", "web-os", { size: "40Gi" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "web-os")).toBe("False/DiskHasCheckpoints");
+    expect(disk(lab, "web-os").pendingChanges).toMatchObject([{ path: "spec.size" }]);
+    expect(disk(lab, "web-os").parents).toHaveLength(1);
+    expect(jobs(lab)).toEqual([]);
+  });
+});
+
+describe("attachment", () => {
+  test("a disk detached by hand is attached again", async () => {
+    const { lab, host } = await running();
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.settle();
+    jobs(lab);
+    host.admin((world) => {
+      const vm = world.vms()[0];
+      if (vm) world.changeVm(vm.id, () => ({ drives: vm.drives.slice(0, 1) }));
+    });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.attach data"]);
+  });
+
+  test("removed from a running machine only after approval, and never the boot disk", async () => {
+    const { lab, host } = await running();
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.settle();
+    jobs(lab);
+    edit(lab, "VirtualDisk", "data", { attachment: undefined });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/ChangesPending");
+    expect(told(lab, "VirtualDisk", "data", "Attached")).toBe("True/Attached");
+    expect(disk(lab, "data").pendingChanges).toMatchObject([
+      { path: "spec.attachment.virtualMachine", from: "web", effect: "Disruptive" },
+    ]);
+    expect(jobs(lab)).toEqual([]);
+    approve(lab, "web");
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.detach data"]);
+    expect(vmOf(host, "web")?.state).toBe("Running");
+    expect(told(lab, "VirtualDisk", "data", "Attached")).toBe("False/NotRequested");
+    edit(lab, "VirtualDisk", "web-os", { attachment: undefined });
+    await lab.settle();
+    expect(disk(lab, "web-os").pendingChanges).toMatchObject([{ effect: "Restart" }]);
+  });
+
+  test("moves to another machine of the host, never copied", async () => {
+    const { lab, host } = await running();
+    addMachine(lab, "db", { powerState: "Stopped" });
+    put(lab, "VirtualDisk", "data", blank("1Gi", { attachment: { virtualMachine: "db" } }));
+    await lab.settle();
+    const { id } = disk(lab, "data");
+    jobs(lab);
+    edit(lab, "VirtualDisk", "data", data);
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.detach data", "disk.attach data"]);
+    expect(disk(lab, "data")).toMatchObject({ id, attachedTo: { virtualMachine: "web" } });
+    expect(vmOf(host, "db")?.disks).toHaveLength(1);
+  });
+
+  test("another place is a detachment and an attachment, under one approval", async () => {
+    const { lab } = await running();
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.settle();
+    jobs(lab);
+    const attachment = { virtualMachine: "web", controller: "SCSI", controllerNumber: 0, controllerLocation: 9 };
+    edit(lab, "VirtualDisk", "data", { attachment });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/ChangesPending");
+    approve(lab, "web");
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.detach data", "disk.attach data"]);
+    expect(disk(lab, "data").attachedTo).toMatchObject({ controllerLocation: 9 });
+  });
+
+  test("to a machine on another host it stalls, and nothing is done", async () => {
+    const { lab } = await running();
+    addHost(lab, "hv2");
+    addMachine(lab, "far", { host: "hv2", powerState: "Stopped" });
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.settle();
+    jobs(lab);
+    edit(lab, "VirtualDisk", "data", { attachment: { virtualMachine: "far" } });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/HostMismatch");
+    expect(jobs(lab)).toEqual([]);
+    expect(disk(lab, "data").attachedTo?.virtualMachine).toBe("web");
+  });
+
+  test("to a machine that nobody here owns it is told, and left", async () => {
+    const { lab, host } = await running({ powerState: "Stopped" });
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    jobs(lab);
+    host.admin((world) => {
+      const [vm] = world.vms();
+      const drive = {
+        controllerType: "SCSI" as const,
+        controllerNumber: 0,
+        controllerLocation: 0,
+        minIOPS: 0,
+        maxIOPS: 0,
+      };
+      if (vm)
+        world.putVm({
+          ...vm,
+          id: "00000000-0000-4000-8000-0000000000ff",
+          name: "foreign",
+          notes: "",
+          drives: [{ ...drive, path: disk(lab, "data").path ?? "" }],
+        });
+    });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/DiskInUse");
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("rates are set, changed and taken away in place", async () => {
+    const { lab, host } = await running();
+    put(lab, "VirtualDisk", "data", blank("1Gi", { attachment: { virtualMachine: "web", maxIOPS: 500 } }));
+    await lab.settle();
+    edit(lab, "VirtualDisk", "data", { attachment: { virtualMachine: "web", minIOPS: 10, maxIOPS: 900 } });
+    await lab.settle();
+    expect(vmOf(host, "web")?.disks[1]).toMatchObject({ minIOPS: 10, maxIOPS: 900 });
+    edit(lab, "VirtualDisk", "data", { attachment: { virtualMachine: "web" } });
+    await lab.settle();
+    expect(vmOf(host, "web")?.disks[1]).not.toHaveProperty("maxIOPS");
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+  });
+
+  test("a paused machine holds its disks back", async () => {
+    const { lab } = await running();
+    lab.annotate("VirtualMachine", "web", { [annotations.paused]: "true" });
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.create data"]);
+    expect(told(lab, "VirtualDisk", "data")).toBe("False/Paused");
+  });
+});
+
+describe("what is there stays", () => {
+  test("a disk whose file is gone is never made again", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    jobs(lab);
+    host.admin((world) => world.removeFile(disk(lab, "data").path ?? ""));
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/DiskMissing");
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("two files that match are ambiguous", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    jobs(lab);
+    host.admin((world) =>
+      world.putFile({ ...world.knownDisk(disk(lab, "data").path ?? ""), path: "D:\\Disks\\copy.vhdx" }),
+    );
+    edit(lab, "VirtualDisk", "data", { size: "2Gi" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/OwnershipAmbiguous");
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("an edit of the storage class moves the file with its machine running", async () => {
+    const { lab, host } = await running();
+    edit(lab, "VirtualDisk", "web-os", { storageClass: "fast" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.move web-os"]);
+    expect(disk(lab, "web-os").path).toMatch(/^D:\\Fast\\default\\web-os\./);
+    expect(vmOf(host, "web")?.state).toBe("Running");
+  });
+
+  test("a lost store's file is left until it is taken back by its uid", async () => {
+    const { lab } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    const { id } = disk(lab, "data");
+    const { uid } = lab.get("VirtualDisk", "data").metadata;
+    lab.objects.delete("VirtualDisk/default/data");
+    jobs(lab);
+    put(lab, "VirtualDisk", "data", blank("1Gi", { host: "hv1" }));
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/IdentityChanged");
+    expect(jobs(lab)).toEqual([]);
+    lab.annotate("VirtualDisk", "data", { [annotations.reclaim]: uid });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+    expect(disk(lab, "data").id).toBe(id);
+  });
+
+  test("a host that does not answer: nothing is done, and the status says so", async () => {
+    const { lab, host } = await running();
+    host.reach = { at: "down", since: new Date(0), missed: 2, fault: { code: "HostUnreachable", message: "no route" } };
+    edit(lab, "VirtualDisk", "web-os", { size: "50Gi" });
+    expect(lab.decide("VirtualDisk", "web-os")).toMatchObject({ act: { do: "nothing" }, plan: [] });
+    const status = lab.decide("VirtualDisk", "web-os").status as VirtualDisk["status"];
+    expect(status?.conditions?.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`)).toContain(
+      "Ready Unknown HostUnreachable",
+    );
+    expect(status?.id).toBe(disk(lab, "web-os").id);
+  });
+});
+
+describe("deletion", () => {
+  test("moves the file to the trash; one that a running machine had for a day at least", async () => {
+    const { lab, host } = stage();
+    lab.apply({
+      kind: "VMHost",
+      name: "hv1",
+      spec: { ...(lab.get("VMHost", "hv1").spec as object), trashRetention: "1h" },
+    });
+    addMachine(lab, "web");
+    put(lab, "VirtualDisk", "spare", blank("1Gi"));
+    await lab.settle();
+    edit(lab, "VirtualMachine", "web", { powerState: "Stopped" });
+    await lab.settle();
+    edit(lab, "VirtualDisk", "web-os", { attachment: undefined });
+    await lab.settle();
+    lab.delete("VirtualDisk", "web-os");
+    lab.delete("VirtualDisk", "spare");
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "web-os")).toBeUndefined();
+    expect(lab.find("VirtualDisk", "spare")).toBeUndefined();
+    const hours = Object.fromEntries(
+      [...host.snapshot.trash.values()].map(({ owner, deletedAt, purgeAt }) => [
+        owner.name,
+        (Date.parse(purgeAt) - Date.parse(deletedAt)) / 3_600_000,
+      ]),
+    );
+    expect(hours).toEqual({ "web-os": 24, spare: 1 });
+  });
+
+  test("waits while its machine has it", async () => {
+    const { lab, host } = await running();
+    lab.delete("VirtualDisk", "web-os");
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "web-os", "Stalled")).toBe("True/InUse");
+    expect(jobs(lab)).toEqual([]);
+    lab.delete("VirtualMachine", "web");
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "web-os")).toBeUndefined();
+    expect(host.snapshot.trash.size).toBe(1);
+  });
+
+  test("is held by a disk based on it", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "base", { source: { type: "Image", image: "debian-12" } });
+    put(lab, "VirtualDisk", "child", {
+      source: { type: "Differencing", parent: { type: "VirtualDisk", name: "base" } },
+    });
+    await lab.settle();
+    expect(disk(lab, "child")).toMatchObject({ diskType: "Differencing", parents: [disk(lab, "base").path] });
+    lab.delete("VirtualDisk", "base");
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "base", "Stalled")).toBe("True/DiskHasChildren");
+    lab.delete("VirtualDisk", "child");
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "child")).toBeUndefined();
+    // In the trash it could still be brought back.
+    expect(told(lab, "VirtualDisk", "base", "Stalled")).toBe("True/DiskHasChildren");
+    host.admin((world) => [...host.snapshot.trash.keys()].forEach((path) => world.removeFile(path)));
+    lab.forgive();
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "base")).toBeUndefined();
+  });
+
+  test.each([
+    { why: "deletionPolicy Orphan", spec: { deletionPolicy: "Orphan" }, annotate: {}, gone: true, file: true },
+    {
+      why: "the annotation force-orphan",
+      spec: {},
+      annotate: { [annotations.forceOrphan]: "true" },
+      gone: true,
+      file: true,
+    },
+    { why: "only observed", spec: { managementPolicy: "Observe" }, annotate: {}, gone: true, file: true },
+    { why: "protected", spec: { deletionProtection: true }, annotate: {}, gone: false, file: true },
+    { why: "paused", spec: {}, annotate: { [annotations.paused]: "true" }, gone: false, file: true },
+  ])("leaves the file: $why", async ({ spec, annotate, gone, file }) => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    edit(lab, "VirtualDisk", "data", spec);
+    lab.annotate("VirtualDisk", "data", annotate);
+    lab.delete("VirtualDisk", "data");
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "data") === undefined).toBe(gone);
+    expect([...host.snapshot.disks.keys()].some((path) => path.includes("data."))).toBe(file);
+  });
+
+  test("an adopted file is taken over, kept where it was found, and given up", async () => {
+    const lab = new Lab();
+    const host = addHost(lab, "hv1", { adoption: { namespaces: ["default"], paths: ["D:\\Disks"] } });
+    const path = "D:\\Disks\\Old\\legacy.vhdx";
+    host.admin((world) => {
+      const image = world.disks().find((one) => one.path.endsWith("debian-12.vhdx"));
+      if (image) world.putFile({ ...image, path, diskId: "00000000-0000-4000-8000-00000000abcd" });
+    });
+    put(lab, "VirtualDisk", "legacy", { source: { type: "File", path }, host: "hv1" });
+    await lab.settle();
+    expect(disk(lab, "legacy")).toMatchObject({ path, id: "00000000-0000-4000-8000-00000000abcd" });
+    expect(told(lab, "VirtualDisk", "legacy")).toBe("True/Converged");
+    lab.delete("VirtualDisk", "legacy");
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "legacy")).toBeUndefined();
+    expect(host.snapshot.disks.get(path)?.sidecar).toBeUndefined();
+    expect(host.snapshot.trash.size).toBe(0);
+  });
+});
