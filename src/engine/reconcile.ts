@@ -9,7 +9,7 @@ import { mergeMetadata } from "./metadata.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Act, Decision, EventNote, JobOutcome, Key, Kind, Resource, World } from "./ports.ts";
-import { statusEvents, statusWrite } from "./statusWrite.ts";
+import { changedFields, statusEvents, statusWrite } from "./statusWrite.ts";
 
 /** When the key comes again. gone: never, its object does not exist. */
 export type Next = { readonly do: "done" } | { readonly do: "gone" } | { readonly do: "again"; readonly ms: number };
@@ -156,6 +156,7 @@ export class Reconciler {
     this.counters.statusWrites += 1;
     remembered.statusWrittenAt = this.#parts.clock.now().getTime();
     delete remembered.deferredStatus;
+    this.#parts.log.debug({ key: keyText(key), ...changedFields(resource.status, status) }, "status is written");
     for (const note of statusEvents(resource.status, status))
       this.#parts.events.record(key, resource.metadata.uid, note);
   }

@@ -50,3 +50,17 @@ export const statusEvents = (before: unknown, next: unknown): readonly EventNote
     notes.push({ type: "Warning", reason: stalled.reason, message: stalled.message });
   return notes;
 };
+
+/** Names of the members that differ, and the reason of Ready, for a log line. */
+export const changedFields = (
+  before: unknown,
+  next: unknown,
+): { readonly ready?: string; readonly fields: readonly string[] } => {
+  const [old, fresh] = [before ?? {}, next ?? {}] as [Record<string, unknown>, Record<string, unknown>];
+  const names = [...new Set([...Object.keys(old), ...Object.keys(fresh)])];
+  const ready = findCondition(common(next).conditions, "Ready");
+  return {
+    ...(ready && { ready: `${ready.status}/${ready.reason}` }),
+    fields: names.filter((name) => !deepEqual(old[name], fresh[name])),
+  };
+};
