@@ -6,7 +6,7 @@ import type { Latency } from "./latency.ts";
  * What goes wrong with a job.
  * slow: `ms` more. hang: never answers. cut: half of the answer, then the process ends. garbage: the answer is no JSON.
  * duplicate: the answer comes twice. lost: done, but no answer. partial: ends after its first effect. crash: the process
- * ends at a named effect (`point`, or `before:point`). error: answers `code` and does nothing. incomplete: an inventory can't read `part`.
+ * ends at a named effect (`point`, `before:point`, or `#n`: after the n-th effect). error: answers `code` and does nothing. incomplete: an inventory can't read `part`.
  */
 export type Fault =
   | { readonly type: "slow"; readonly ms: number }

@@ -137,7 +137,9 @@ export class Job<O extends Operation = Operation> {
   }
 
   #crash(point: string): void {
-    if (this.#parts.fault?.type === "crash" && this.#parts.fault.point === point) throw new CrashError(point);
+    const { fault } = this.#parts;
+    if (fault?.type === "crash" && (fault.point === point || fault.point === `#${this.effects}`))
+      throw new CrashError(point);
   }
 
   #highestEpoch(world: World): number {
