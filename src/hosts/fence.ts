@@ -13,6 +13,8 @@ export type Fencing =
  * to this host; a higher one that comes up after that belongs to a newer process, which we make way for.
  */
 export const fencing = (hello: HelloData, controlPlaneId: string, own: number, used: number | undefined): Fencing => {
+  // An observer (a plan without a control plane) sends no epoch and changes nothing.
+  if (own === 0) return { do: "use", epoch: 0 };
   const known = hello.epochs[controlPlaneId] ?? 0;
   if (used === undefined) return known >= own ? { do: "raise", min: known + 1 } : { do: "use", epoch: own };
   if (known <= used) return { do: "use", epoch: used };

@@ -3,6 +3,7 @@ import { fault, type Fault } from "../protocol/errors.ts";
 import type { Delta, HelloData, HostState, ValidateData } from "../protocol/generated/types.ts";
 import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Digests } from "./digests.ts";
 import { Jobs } from "./jobs.ts";
 import { Latch } from "./latch.ts";
 import type { FoldChange, FoldingSnapshot, HostChange, HostPorts } from "./parts.ts";
@@ -47,7 +48,7 @@ export class ManagedHost implements HostView {
   #problems: ValidateData["problems"] | undefined;
   #validated = false;
   #validatedFor: string | undefined;
-  #digest: string | undefined;
+  readonly #digests = new Digests();
   #looked = false;
   /** Failed tries to connect or look, in a row. */
   #failures = 0;
@@ -77,7 +78,7 @@ export class ManagedHost implements HostView {
       limits: limitsOf(settings),
       connection: this.#connection,
       readiness: () => this.#readiness(),
-      fold: (observed, at) => this.#fold(observed, at),
+      fold: (observed, times) => this.#fold(observed, times),
       wake: (uids) => this.#tell({ uids: new Set(uids), host: false }),
       refresh: () => this.refresh(),
       onStale: (why) => this.#outdated(why),
@@ -132,7 +133,7 @@ export class ManagedHost implements HostView {
     this.#jobs.resize(limitsOf(settings));
     if (JSON.stringify([before.layout, before.networks]) !== JSON.stringify([settings.layout, settings.networks])) {
       this.#validated = false;
-      this.#digest = undefined;
+      this.#digests.forget();
       this.refresh();
     }
     if (before.inventoryIntervalMs !== settings.inventoryIntervalMs) this.#due(this.#nextRegular());
@@ -226,11 +227,11 @@ export class ManagedHost implements HostView {
     this.#lookedAt = at.getTime();
     this.#dueAt = this.#nextRegular();
     const asked = { settings: this.#settings, fold: this.#known.mark(), doubt: this.#jobs.uncertainty.mark() };
-    const since = this.#digest === undefined ? {} : { since: this.#digest };
+    const { last } = this.#digests;
     this.#inventories += 1;
     const reply = await this.#connection.ask(
       "host.inventory",
-      { layout: this.#settings.layout, ...since },
+      { layout: this.#settings.layout, ...(last !== undefined && { since: last }) },
       INVENTORY_WAIT_S,
     );
     if (this.#over) return;
@@ -238,7 +239,8 @@ export class ManagedHost implements HostView {
     const { data } = reply.checked.result;
     const change = this.#known.foldInventory(data, at, asked.fold);
     // The digest of before, so that what was set aside is told once more.
-    if (asked.settings.layout === this.#settings.layout && !change.again) this.#digest = data.digest;
+    if (asked.settings.layout === this.#settings.layout && !change.again)
+      this.#digests.add(data.digest, this.#options.clock.now());
     if (change.again && data.unknown.length === 0) this.#due(this.#lookedAt + AGAIN_MS);
     if (this.#mayValidateOtherwise(data.observed.host)) this.#validated = false;
     const unseen = data.unknown.some(({ part }) => part === "vms" || part === "disks");
@@ -257,7 +259,7 @@ export class ManagedHost implements HostView {
 
   #lookFailed(why: Fault): void {
     if (why.code === "StaleController") return this.#outdated(why);
-    this.#digest = undefined;
+    this.#digests.forget();
     this.#failed(why, this.#failures + 1 < FAILED_LOOKS);
   }
 
@@ -274,7 +276,8 @@ export class ManagedHost implements HostView {
     return connected ? ({ at: "ready" } as const) : ({ at: "waiting" } as const);
   }
 
-  #fold(observed: Delta, at: Date): void {
+  #fold(observed: Delta, { sentAt, at }: { readonly sentAt: Date; readonly at: Date }): void {
+    this.#digests.backTo(sentAt);
     const { uids, host } = this.#known.fold(observed, { at });
     if (uids.size > 0 || host) this.#tell({ uids, host });
   }

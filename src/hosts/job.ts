@@ -35,6 +35,8 @@ export interface JobEnd {
   readonly effect: "none" | "known" | "unknown" | "mayRun";
   readonly fault?: Fault;
   readonly result?: JobResult;
+  /** The result did not come as the reply: what it observed may be older than an inventory taken in since. */
+  readonly late?: true;
 }
 
 export const isChange = (operation: Operation): boolean => OPERATION_EFFECTS[operation] === "change";

@@ -29,7 +29,7 @@ export interface JobsOptions extends HostPorts {
   /** Whether jobs may be sent now; else they wait, or end with the fault. */
   readonly readiness: () =>
     { readonly at: "ready" } | { readonly at: "waiting" } | { readonly at: "refused"; readonly fault: Fault };
-  readonly fold: (observed: Delta, at: Date) => void;
+  readonly fold: (observed: Delta, times: { readonly sentAt: Date; readonly at: Date }) => void;
   readonly wake: (uids: readonly string[]) => void;
   readonly refresh: () => void;
   /** The host follows a newer control plane process. */
@@ -116,14 +116,14 @@ export class Jobs {
   stray(result: JobResult): void {
     for (const job of this.#slots.running) if (job.id === result.correlation_id) job.stray.resolve(result);
     const lingering = this.#lingering.get(result.correlation_id);
-    if (lingering) this.#settled(lingering, result);
+    if (lingering) this.#settled(lingering);
   }
 
   /** Asks for every job that was given up whether it has ended by now. To be called before an inventory starts. */
   async settleLingering(): Promise<void> {
     for (const job of this.#lingering.values()) {
       const told = await this.#search.ask(job);
-      if (told && told.state !== "Running") this.#settled(job, told.result);
+      if (told && told.state !== "Running") this.#settled(job);
     }
   }
 
@@ -150,12 +150,10 @@ export class Jobs {
     this.pump();
   }
 
-  #settled(job: Job, result: JobResult | undefined): void {
+  /** What it observed is not used: an inventory taken in since may be newer. */
+  #settled(job: Job): void {
     this.#lingering.delete(job.id);
     this.uncertainty.ended(job.id);
-    const checked = result && this.#options.check.result(job.order.step.operation, job.id, result);
-    const observed = observedIn(checked?.result);
-    if (observed) this.#options.fold(observed, this.#options.clock.now());
     this.#options.refresh();
   }
 
@@ -248,8 +246,9 @@ export class Jobs {
   #finish(job: Job, end: JobEnd): void {
     const now = this.#options.clock.now();
     const { operation, dryRun } = { dryRun: false, ...job.order, ...job.order.step };
-    const observed = observedIn(end.result);
-    if (observed && end.effect !== "none") this.#options.fold(observed, now);
+    const observed = end.late ? undefined : observedIn(end.result);
+    if (observed && end.effect !== "none")
+      this.#options.fold(observed, { sentAt: job.sentAt ?? job.queuedAt, at: now });
     if (isChange(operation) && !dryRun) this.#judge(job, end, observed !== undefined);
     this.#count(job, end);
     this.#journalEnd(job, end, now);
@@ -267,12 +266,13 @@ export class Jobs {
   }
 
   #judge(job: Job, end: JobEnd, observed: boolean): void {
+    if (end.effect === "none") return;
     if (end.effect === "mayRun") this.#lingering.set(job.id, job);
-    if (end.fault && (end.effect === "unknown" || end.effect === "mayRun"))
-      this.uncertainty.doubt(job.locks, end.fault, end.effect === "mayRun" ? job.id : undefined);
+    const doubt = end.effect === "known" ? end.late && lateAnswer : end.fault;
+    if (doubt) this.uncertainty.doubt(job.locks, doubt, end.effect === "mayRun" ? job.id : undefined);
     else if (observed) this.uncertainty.covered(job.locks);
     // An error without a look at what is there: what we know may be the reason for it.
-    if (end.fault && end.effect !== "none" && (!observed || end.effect !== "known")) this.#options.refresh();
+    if (doubt || (end.fault && !observed)) this.#options.refresh();
   }
 
   #count(job: Job, end: JobEnd): void {
@@ -297,6 +297,8 @@ export class Jobs {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }
+
+const lateAnswer = fault("ProtocolError", "the answer came late, so the host is looked at before anything else");
 
 const limitsOf = (order: JobOrder) => ({
   deadlineSeconds: order.deadlineSeconds,

@@ -38,7 +38,7 @@ export class JobSearch {
 
   /** The end that a result tells which did not come as the job's reply. */
   told(job: Job, result: JobResult): JobEnd {
-    return endOf(this.#options.check.result(job.order.step.operation, job.id, result));
+    return { ...endOf(this.#options.check.result(job.order.step.operation, job.id, result)), late: true };
   }
 
   /** The reply can't be had: asks for the job until it has ended, its deadline has passed, or the agent does not know it. */

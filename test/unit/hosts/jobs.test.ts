@@ -173,8 +173,10 @@ describe("jobs", () => {
     const [request] = rig.agent.asked("vm.power");
     const result = resultOf(request!, { data: { observed: { vms: { upsert: [vm(1, { state: "Running" })] } } } });
     rig.agent.jobs.set(request!.correlation_id, { state: "Finished", result });
+    rig.script["host.inventory"] = () => inventory({ vms: { upsert: [vm(1, { state: "Running" })] } }, { full: false });
     await rig.pass(2000);
     expect(rig.ends).toEqual(["ok"]);
+    expect(rig.host.uncertain("uid-1")).toBeUndefined();
     expect(rig.host.snapshot!.vms.get(guid(1))!.state).toBe("Running");
     expect(running(rig), "never sent twice").toEqual(["vm1"]);
   });
@@ -301,6 +303,7 @@ describe("jobs", () => {
     expect(rig.ends).toEqual(["Timeout"]);
     const [request] = rig.agent.asked("vm.power");
     const late = resultOf(request!, { data: { observed: { vms: { upsert: [vm(1, { state: "Running" })] } } } });
+    rig.script["host.inventory"] = () => inventory({ vms: { upsert: [vm(1, { state: "Running" })] } }, { full: false });
     rig.agent.channel.say(resultLine(late));
     await rig.pass(1000);
     expect(rig.host.snapshot!.vms.get(guid(1))!.state).toBe("Running");
