@@ -39,6 +39,8 @@ class Walk {
   readonly #open = new Set<ParsedNode>();
   #aliased = 0;
   #inAlias = 0;
+  /** Offset of the alias in the text that all of this comes from. */
+  #outermost = 0;
 
   value(node: ParsedNode | null, path: string): unknown {
     try {
@@ -61,7 +63,7 @@ class Walk {
   #any(node: ParsedNode | null, path: string): unknown {
     if (node === null) return null;
     if (this.#inAlias > 0 && ++this.#aliased > maxAliased)
-      this.#stop(node.range[0], `aliases stand for more than ${maxAliased} values`);
+      this.#stop(this.#outermost, `aliases stand for more than ${maxAliased} values`);
     if (isAlias(node)) return this.#alias(node.source, node.range[0], path);
     if (node.anchor !== undefined && this.#inAlias === 0) this.#anchors.set(node.anchor, node);
     if (isScalar(node)) return this.#scalar(node);
@@ -84,6 +86,7 @@ class Walk {
     if (!target)
       return this.#stop(offset, "an alias refers to no anchor before it", `*${name} refers to no anchor before it`);
     if (this.#open.has(target)) return this.#stop(offset, "an alias refers to what it is part of");
+    if (this.#inAlias === 0) this.#outermost = offset;
     this.#inAlias += 1;
     const value = this.#any(target, path);
     this.#inAlias -= 1;
@@ -153,4 +156,5 @@ class Walk {
 const isJsonNumber = (value: number): boolean =>
   Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
 
-const isMerge = (key: ParsedNode): boolean => isScalar(key) && key.value === "<<" && key.type === "PLAIN";
+/** The library's mark of a merge key is a symbol, which no other key has. */
+const isMerge = (key: ParsedNode): boolean => isScalar(key) && typeof key.value === "symbol";

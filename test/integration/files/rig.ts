@@ -53,6 +53,11 @@ export class FolderRig {
     return new FolderRig(folder, options);
   }
 
+  /** A rig on a folder that its maker removes. */
+  static at(folder: string, options: Partial<FileStoreOptions> = {}): FolderRig {
+    return new FolderRig(folder, options);
+  }
+
   get store(): FileStore {
     if (!this.#store) throw new Error("the store is not open");
     return this.#store;
