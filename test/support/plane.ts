@@ -1,13 +1,14 @@
 import { kinds } from "../../controllers/index.ts";
 import type { HostSeed } from "../../agents/simulator/model/seed.ts";
 import type { BehaviourFile } from "../../agents/simulator/model/behaviour.ts";
-import type { VMHost } from "../../src/api/generated/types.ts";
+import type { VirtualMachine, VMHost } from "../../src/api/generated/types.ts";
+import { annotations } from "../../src/api/annotations.ts";
 import { keyOf, keyText, type Condition, type Key, type Resource } from "../../src/api/resource.ts";
 import { hostSettings } from "../../src/app/settings.ts";
 import { modelValidation } from "../../src/app/validation.ts";
 import { Controller } from "../../src/engine/controller.ts";
 import type { GuardSettings } from "../../src/engine/massDelete.ts";
-import type { EventNote, JobRecord, Logger } from "../../src/engine/ports.ts";
+import type { EventNote, JobRecord, Logger, Step } from "../../src/engine/ports.ts";
 import { HostSnapshot } from "../../src/engine/snapshot.ts";
 import { HostDirectory } from "../../src/hosts/directory.ts";
 import { ProtocolCheck } from "../../src/protocol/check.ts";
@@ -192,24 +193,50 @@ export class Plane {
     for (const manifest of manifests) await this.store.apply(manifest);
   }
 
-  /** Changes the spec (and annotations) of an object as a user does; the given function gets a copy. */
-  async edit(
-    key: Key,
-    change: (manifest: { spec: Record<string, unknown>; annotations: Record<string, string> }) => void,
-  ) {
+  /** Changes the spec of an object as a user does; the given function gets a copy. Throws what the model finds wrong. */
+  async edit(key: Key, change: (spec: Record<string, unknown>) => void): Promise<void> {
     const object = this.get(key);
     if (!object) throw new Error(`${keyText(key)} does not exist`);
-    const manifest = {
-      spec: structuredClone(object.spec) as Record<string, unknown>,
-      annotations: { ...object.metadata.annotations },
-    };
-    change(manifest);
+    const spec = structuredClone(object.spec) as Record<string, unknown>;
+    change(spec);
     const { name, namespace } = object.metadata;
-    await this.store.apply({
-      kind: object.kind,
-      metadata: { name, ...(namespace !== undefined && { namespace }), annotations: manifest.annotations },
-      spec: manifest.spec,
-    });
+    await this.store.apply({ kind: key.kind, metadata: { name, ...(namespace !== undefined && { namespace }) }, spec });
+  }
+
+  /** Sets an annotation as the CLI does. */
+  async annotate(key: Key, name: string, value: string): Promise<void> {
+    const object = await this.store.get(key);
+    if (!object) throw new Error(`${keyText(key)} does not exist`);
+    const annotations = { ...object.metadata.annotations, [name]: value };
+    await this.store.putMetadata({ ...object, metadata: { ...object.metadata, annotations } });
+  }
+
+  /** Approves whatever awaits approval now. Tells how many plans. */
+  async approveAll(): Promise<number> {
+    let count = 0;
+    for (const vm of this.store.cache.list("VirtualMachine") as readonly VirtualMachine[]) {
+      const hash = vm.status?.planHash;
+      if (hash === undefined || vm.metadata.annotations?.[annotations.approve] === hash) continue;
+      await this.annotate(keyOf(vm), annotations.approve, hash);
+      count += 1;
+    }
+    return count;
+  }
+
+  /** Settles, approves what awaits approval, and so on until nothing does. */
+  async settleApproved(maxMs = 3_600_000): Promise<Settled> {
+    for (let round = 0; ; round += 1) {
+      const settled = await this.settle(maxMs);
+      if (!settled.quiet || round === 8 || (await this.approveAll()) === 0) return settled;
+    }
+  }
+
+  /** The steps that are still to be done for an object, as `aetherv plan` would show them. */
+  plan(object: Resource): readonly Step[] {
+    const running = this.#running;
+    const kind = kinds.find((one) => one.kind === object.kind);
+    if (!running || !kind) throw new Error("no plan without a running plane");
+    return kind.decide(object, running.controller.world(object)).plan;
   }
 
   delete(key: Key): Promise<void> {
@@ -284,7 +311,7 @@ export class Plane {
   }
 }
 
-const hostName = (object: Resource): string => object.metadata.annotations?.["aetherv.io/host"] ?? "";
+const hostName = (object: Resource): string => object.metadata.annotations?.[annotations.host] ?? "";
 
 /** One word of a status: see Plane.standing. */
 export const standingOf = ({ status, metadata }: Resource): string => {
