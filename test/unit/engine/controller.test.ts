@@ -260,6 +260,40 @@ describe("status of mere progress", () => {
   });
 });
 
+describe("what decisions go on from", () => {
+  it("is the status last decided, though it is not written yet", async () => {
+    const seen: unknown[] = [];
+    const kind = toyKind("VirtualMachine");
+    const counting: Kind = {
+      ...kind,
+      decide: (resource, world) => {
+        const decision = kind.decide(resource, world);
+        const count = (resource.status as { count?: number } | undefined)?.count ?? 0;
+        seen.push(count);
+        if (decision.status === undefined) return decision;
+        return { ...decision, status: { ...decision.status, count: Math.min(count + 1, 5) }, wakeAfterMs: 500 };
+      },
+    };
+    stage.answer = () => undefined;
+    const controller = await stage.start({ kinds: [counting] });
+    await stage.apply("web");
+    await stage.clock.advance(4000);
+    expect(seen.slice(-2)).toEqual([5, 5]);
+    expect(controller.counters().statusWrites).toBe(1);
+  });
+
+  it("is not its own status write: that alone wakes nobody", async () => {
+    let decisions = 0;
+    const kind = toyKind("VirtualMachine");
+    const counted: Kind = { ...kind, decide: (...all) => ((decisions += 1), kind.decide(...all)) };
+    await stage.start({ kinds: [counted] });
+    await stage.apply("web");
+    await stage.clock.advance(1000);
+    // For placement, first sight and the job; after its own metadata; for the host's news; for the job's end.
+    expect(decisions).toBe(6);
+  });
+});
+
 describe("deletion", () => {
   const readyMachines = async (names: readonly string[]): Promise<void> => {
     await stage.start();

@@ -67,6 +67,12 @@ describe("who is held", () => {
       held: 1,
     },
     {
+      why: "those of another host count for all only",
+      objects: [...many(2, { deleting: 0 }), ...many(4, {}, "y"), ...many(20, { host: "hv2" }, "z")],
+      gone: finished(3, 1, "hv2"),
+      held: 0,
+    },
+    {
       why: "those before the window do not",
       objects: [...many(1, { deleting: 0 }), ...many(5, {}, "y")],
       gone: finished(3, 11),
