@@ -36,7 +36,7 @@ export class LabHost implements HostView {
   readonly name: string;
   readonly snapshot = new HostSnapshot(controlPlane);
   reach: Reach = { at: "up", since: new Date(0) };
-  readonly problems = [];
+  readonly problems: { field: string; code: string; message: string }[] = [];
   readonly jobs = new Map<string, JobInFlight>();
   behaviour: Behaviour = { offline: false, latency: NO_LATENCY, faults: [] };
   readonly store: HostStore;
@@ -258,8 +258,10 @@ export class Lab {
   }
 
   async inventory(): Promise<void> {
-    for (const host of this.hosts.values())
-      if (host.reach.at === "up") await host.inventory(this.get<VMHost>("VMHost", host.name));
+    for (const host of this.hosts.values()) {
+      const object = this.find("VMHost", host.name) as VMHost | undefined;
+      if (object && host.reach.at === "up") await host.inventory(object);
+    }
   }
 
   /** Rounds over all objects, with an inventory before each, until one changes nothing. Throws when that does not come. */
