@@ -19,6 +19,7 @@ export interface SlotLimits {
 export class Slots<J extends Slotted> {
   #limits: SlotLimits;
   #waiting: J[] = [];
+  #longWaiting = 0;
   readonly #running = new Set<J>();
 
   constructor(limits: SlotLimits) {
@@ -38,6 +39,7 @@ export class Slots<J extends Slotted> {
   }
 
   add(job: J): void {
+    if (job.long) this.#longWaiting += 1;
     const behind = this.#waiting.findIndex((other) => other.priority > job.priority);
     if (behind < 0) this.#waiting.push(job);
     else this.#waiting.splice(behind, 0, job);
@@ -48,14 +50,16 @@ export class Slots<J extends Slotted> {
     const held = new Set([...this.#running].flatMap((job) => job.locks));
     const free = { short: this.#limits.short, long: this.#limits.long };
     for (const job of this.#running) free[job.long ? "long" : "short"] -= 1;
+    const wanted = { short: this.#waiting.length - this.#longWaiting, long: this.#longWaiting };
     const started: J[] = [];
     for (const job of this.#waiting) {
-      if (free.short <= 0 && free.long <= 0) break;
+      if (Math.min(free.short, wanted.short) <= 0 && Math.min(free.long, wanted.long) <= 0) break;
       const size = job.long ? "long" : "short";
       const blocked = free[size] <= 0 || job.locks.some((lock) => held.has(lock));
       for (const lock of job.locks) held.add(lock);
       if (blocked) continue;
       free[size] -= 1;
+      if (job.long) this.#longWaiting -= 1;
       started.push(job);
     }
     for (const job of started) this.#running.add(job);
@@ -71,6 +75,7 @@ export class Slots<J extends Slotted> {
   drain(): readonly J[] {
     const drained = this.#waiting;
     this.#waiting = [];
+    this.#longWaiting = 0;
     return drained;
   }
 }
