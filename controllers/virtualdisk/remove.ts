@@ -93,6 +93,8 @@ const removeOn = (scene: Scene): Decision => {
   if (found.at === "unknown") return say(waiting("WaitingForHost", found.message));
   if (found.at === "ambiguous") return say(stalled("OwnershipAmbiguous", found.message));
   if (found.at !== "present") return release(...gone(scene, found));
+  if (!scene.snapshot.complete)
+    return say(waiting("WaitingForHost", `Host ${scene.hostName} has not told yet all that may use the file.`));
   const plan = removing(scene, found.file);
   if (plan === "released") return release("Orphaned", `The file ${found.file.state.path} stays.`);
   const next = nextStep(plan.steps);
@@ -132,6 +134,8 @@ const removing = (scene: Scene, file: File): DiskPlan | "released" => {
   if (blocked) return { steps: [], blocked };
   const steps = detach.filter((one): one is Planned => !isBlocked(one));
   if (steps.length > 0) return { steps };
+  const [left] = file.attachments;
+  if (left) return stalledBy("InUse", `Machine ${left.vm.name} has the disk: detach it there.`);
   return file.state.busy === undefined
     ? { steps: [deleteStep(scene, file)] }
     : { steps: [], blocked: { at: "waiting", reason: "Busy", message: `The file is busy: ${file.state.busy}` } };
