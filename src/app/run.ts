@@ -81,13 +81,20 @@ class Show {
     return kinds.flatMap(({ kind }) => this.#plane.store.cache.list(kind));
   }
 
-  /** All Ready, every file taken up, and nothing missing that is about to be deleted. */
+  /** All Ready by what the hosts said since the start (not by what was stored), every file taken up, nobody at work. */
   #isDone(objects: readonly Resource[]): boolean {
     return (
       objects.length > 0 &&
       this.#plane.store.problems().length === 0 &&
+      this.#plane.hosts.list().every(({ snapshot }) => snapshot !== undefined) &&
+      this.#isIdle() &&
       objects.every((object) => object.kind === "ManagedDeployment" || isReady(object))
     );
+  }
+
+  #isIdle(): boolean {
+    const { depth, working } = this.#plane.controller.counters();
+    return depth === 0 && working === 0;
   }
 
   #show(objects: readonly Resource[], done: boolean): void {
