@@ -42,11 +42,11 @@ const nameOf = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
 
 /** The keys from one back to itself, if its references lead there. */
 const circleFrom = (start: string, references: ReadonlyMap<string, Reference>): string[] | undefined => {
-  const way = [start];
+  const way = new Set([start]);
   for (let at = references.get(start)?.to; at !== undefined; at = references.get(at)?.to) {
-    if (at === start) return way;
-    if (way.includes(at)) return undefined;
-    way.push(at);
+    if (at === start) return [...way];
+    if (way.has(at)) return undefined;
+    way.add(at);
   }
   return undefined;
 };

@@ -33,6 +33,18 @@ describe("a file with an error", () => {
     expect(rig.problems()).toHaveLength(1);
   });
 
+  it("whose YAML cannot be read at all still stands for what it declared: nothing is missing", async () => {
+    const rig = await FolderRig.make();
+    await rig.write("a.yaml", diskYaml("a"));
+    await rig.start();
+    await rig.write("a.yaml", "{");
+    await rig.pass();
+    expect(rig.missing()).toEqual([]);
+    await rig.remove("a.yaml");
+    await rig.store.sweep();
+    expect(rig.missing()).toEqual(["a"]);
+  });
+
   it("is logged once, and again when it changes", async () => {
     const rig = await FolderRig.make();
     await rig.write("a.yaml", "a: [");
