@@ -1,7 +1,7 @@
 import { annotations, finalizer } from "../../src/api/annotations.ts";
 import { keyOf } from "../../src/api/resource.ts";
 import type { Resource } from "../../src/api/resource.ts";
-import type { VMHost } from "../../src/api/generated/types.ts";
+import type { VirtualMachine, VMHost } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { deepEqual } from "../../src/engine/equal.ts";
@@ -12,7 +12,7 @@ import { contentsOf } from "./status.ts";
 
 type Status = NonNullable<VMHost["status"]>;
 
-/** Least time between two writes that only tell news of what the host holds, milliseconds. */
+/** Least time between two writes that only tell news of what a busy host holds, milliseconds. */
 const newsInterval = 30_000;
 
 const decide = (host: VMHost, world: World): Decision => {
@@ -37,13 +37,21 @@ const finish = (host: VMHost, world: World, next: Status, drafts: readonly Condi
   return deepEqual(status, host.status) ? status : { ...status, observedAt: conditions.secondsText(world.now) };
 };
 
-/** News of what the host holds can wait a while; a change of a condition can't. */
+/** Whether machines of the host are still being worked on: then there will be more news soon. */
+const isBusy = (host: VMHost, world: World): boolean =>
+  (world.objects.list("VirtualMachine") as readonly VirtualMachine[]).some(
+    (vm) =>
+      placementOf(vm, world) === host.metadata.name &&
+      (vm.status === undefined || conditions.inProgress(vm.status.conditions)),
+  );
+
+/** News of what a busy host holds can wait a while; a change of a condition can't. */
 const pace = (host: VMHost, world: World, next: Status): Pick<Decision, "status" | "wakeAfterMs"> => {
   const before = host.status;
   if (!before?.observedAt || !deepEqual(before.conditions, next.conditions)) return { status: next };
   if (deepEqual({ ...before, observedAt: "" }, { ...next, observedAt: "" })) return { status: before };
   const wait = Date.parse(before.observedAt) + newsInterval - world.now.getTime();
-  return wait > 0 ? { status: before, wakeAfterMs: wait } : { status: next };
+  return wait > 0 && isBusy(host, world) ? { status: before, wakeAfterMs: wait } : { status: next };
 };
 
 /** Objects that are placed on the host, by "Kind/namespace/name". */
