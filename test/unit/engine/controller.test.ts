@@ -4,7 +4,16 @@ import { keyOf } from "../../../src/api/resource.ts";
 import { findCondition } from "../../../src/engine/conditions.ts";
 import { Controller } from "../../../src/engine/controller.ts";
 import type { EngineParts } from "../../../src/engine/parts.ts";
-import type { Condition, EventNote, JobOrder, Key, Kind, Resource, Store } from "../../../src/engine/ports.ts";
+import type {
+  Condition,
+  EventNote,
+  HostView,
+  JobOrder,
+  Key,
+  Kind,
+  Resource,
+  Store,
+} from "../../../src/engine/ports.ts";
 import { MemoryStore } from "../../../src/stores/memory/store.ts";
 import { FakeClock, settle } from "../../support/clock.ts";
 import { FakeHosts, type FakeAnswer } from "../../support/fakeHosts.ts";
@@ -284,13 +293,26 @@ describe("what decisions go on from", () => {
 
   it("is not its own status write: that alone wakes nobody", async () => {
     let decisions = 0;
+    let note: string | undefined;
     const kind = toyKind("VirtualMachine");
-    const counted: Kind = { ...kind, decide: (...all) => ((decisions += 1), kind.decide(...all)) };
+    const counted: Kind = {
+      ...kind,
+      decide: (...all) => {
+        decisions += 1;
+        const decision = kind.decide(...all);
+        return note === undefined ? decision : { ...decision, status: { ...(decision.status as object), note } };
+      },
+    };
     await stage.start({ kinds: [counted] });
     await stage.apply("web");
     await stage.clock.advance(1000);
     // For placement, first sight and the job; after its own metadata; for the host's news; for the job's end.
     expect(decisions).toBe(6);
+    note = "news";
+    stage.controller?.wake(vmKey("web"));
+    await settle();
+    expect(decisions).toBe(7);
+    expect(stage.object("web").status).toMatchObject({ note: "news" });
   });
 });
 
@@ -324,6 +346,32 @@ describe("deletion", () => {
     (stage.store as Store).get = real;
     await stage.clock.advance(5000);
     expect(stage.store.cache.get(vmKey("web"))).toBeUndefined();
+  });
+
+  it("is not sent when the machine turned out to be gone meanwhile", async () => {
+    await readyMachines(["web"]);
+    const real = stage.store.get.bind(stage.store);
+    (stage.store as Store).get = (key) => {
+      stage.hosts.host("hv1")?.snapshot.fold({ vms: { remove: [guid(1)] } }, { at: stage.clock.now() });
+      return real(key);
+    };
+    await stage.store.remove(vmKey("web"));
+    await stage.clock.advance(1000);
+    expect(stage.operations()).toEqual(["vm.create web"]);
+    expect(stage.store.cache.get(vmKey("web"))).toBeUndefined();
+  });
+
+  it("does not let an object go that is another one behind the cache", async () => {
+    await readyMachines(["web"]);
+    stage.hosts.host("hv1")?.snapshot.fold({ vms: { remove: [guid(1)] } }, { at: stage.clock.now() });
+    const real = stage.store.get.bind(stage.store);
+    (stage.store as Store).get = async (key) => {
+      const live = await real(key);
+      return live && { ...live, metadata: { ...live.metadata, uid: "another" } };
+    };
+    await stage.store.remove(vmKey("web"));
+    await stage.clock.advance(1000);
+    expect(stage.store.cache.get(vmKey("web"))).toBeDefined();
   });
 
   it("of many is held until each object's batch is confirmed", async () => {
@@ -381,6 +429,56 @@ describe("who wakes whom", () => {
     await settle();
     expect((stage.controller?.counters().reconciles ?? 0) - before).toBe(2);
   });
+});
+
+describe("a host that does not answer", () => {
+  it("has everything on it look again at each news of it, the Ready ones too", async () => {
+    const decided: string[] = [];
+    const kind = toyKind("VirtualMachine");
+    const noting: Kind = {
+      ...kind,
+      decide: (resource, world) => {
+        decided.push(resource.metadata.name);
+        return kind.decide(resource, world);
+      },
+    };
+    await stage.start({ kinds: [noting] });
+    await stage.apply("web");
+    await stage.clock.advance(1000);
+    const news = async (): Promise<number> => {
+      decided.length = 0;
+      stage.controller?.wakeHost("hv1", { uids: new Set(), host: true });
+      await settle();
+      return decided.length;
+    };
+    expect(await news()).toBe(0);
+    const fault = { code: "HostUnreachable", message: "no route" } as const;
+    stage.hosts.add("hv1").reach = { at: "down", since: stage.clock.now(), fault, missed: 2 };
+    expect(await news()).toBe(1);
+  });
+});
+
+it("no second job is sent while one holds the object, whatever the kind says", async () => {
+  const kind = toyKind("VirtualMachine");
+  const eager: Kind = {
+    ...kind,
+    decide: (resource, world) => kind.decide(resource, { ...world, host: (name) => withoutJobs(world.host(name)) }),
+  };
+  const withoutJobs = (view: HostView | undefined): HostView | undefined =>
+    view && {
+      ...view,
+      name: view.name,
+      reach: view.reach,
+      ...(view.snapshot && { snapshot: view.snapshot }),
+      job: () => undefined,
+      uncertain: () => undefined,
+    };
+  stage.answer = () => undefined;
+  await stage.start({ kinds: [eager] });
+  await stage.apply("web");
+  await stage.apply("web", { size: 2 });
+  await stage.clock.advance(60_000);
+  expect(stage.hosts.orders).toHaveLength(1);
 });
 
 describe("a look", () => {
