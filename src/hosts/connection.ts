@@ -1,4 +1,11 @@
-import type { Clock, HostSettings, Logger, Random, Transport } from "../engine/ports.ts";
+import {
+  TransportError,
+  type Clock,
+  type HostSettings,
+  type Logger,
+  type Random,
+  type Transport,
+} from "../engine/ports.ts";
 import type { ProtocolCheck } from "../protocol/check.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
 import type { HelloData, JobRequest, JobResult, Operation, OperationSpecs } from "../protocol/generated/types.ts";
@@ -123,8 +130,18 @@ export class Connection {
     return envelope(sender, enquiry, this.#options.clock.now()) as JobRequest & { operation: O };
   }
 
+  /** Settings that allow no transport are told like any other failure to connect. */
+  #transport(): Transport {
+    try {
+      return this.#options.transportFor(this.#settings);
+    } catch (error) {
+      const refuse = (): Promise<never> => Promise.reject(new TransportError(faultOf(error)));
+      return { session: refuse, oneShot: refuse };
+    }
+  }
+
   #newPool(): AgentPool {
-    const { clock, random, log, check, transportFor } = this.#options;
+    const { clock, random, log, check } = this.#options;
     const hello = () => {
       const enquiry = {
         id: random.ulid(),
@@ -140,7 +157,7 @@ export class Connection {
     };
     const { onStray, onGarbage } = this.#listeners;
     return new AgentPool({
-      transport: transportFor(this.#settings),
+      transport: this.#transport(),
       clock,
       random,
       log,

@@ -1,4 +1,11 @@
-import { TransportError, type Clock, type Logger, type Random, type Transport } from "../engine/ports.ts";
+import {
+  TransportError,
+  type AgentChannel,
+  type Clock,
+  type Logger,
+  type Random,
+  type Transport,
+} from "../engine/ports.ts";
 import type { ProtocolCheck } from "../protocol/check.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
 import type { HelloData, JobRequest, JobResult, Operation } from "../protocol/generated/types.ts";
@@ -147,8 +154,25 @@ export class AgentPool {
     this.#options.onDown(why);
   }
 
+  /** A channel, or a TransportError once the time for a hello has passed: a transport must not hold the host up for ever. */
+  async #channel(): Promise<AgentChannel> {
+    const { transport, clock, helloMs = HELLO_MS } = this.#options;
+    const tooLate = new AbortController();
+    const settled = new AbortController();
+    const opening = transport.session(AbortSignal.any([this.#stop.signal, tooLate.signal]));
+    const patience = clock.sleep(helloMs, AbortSignal.any([this.#stop.signal, settled.signal])).then(() => undefined);
+    const channel = await Promise.race([opening, patience]).finally(() => settled.abort());
+    if (channel) return channel;
+    tooLate.abort();
+    void opening.then(
+      (late) => late.close(),
+      () => undefined,
+    );
+    throw new TransportError(fault("HostUnreachable", `no session within ${helloMs / 1000} s`));
+  }
+
   async #open(): Promise<{ session: AgentSession; hello: HelloData }> {
-    const channel = await this.#options.transport.session(this.#stop.signal);
+    const channel = await this.#channel();
     let made: AgentSession | undefined;
     const session = new AgentSession(channel, {
       clock: this.#options.clock,

@@ -54,6 +54,38 @@ describe("a host", () => {
     expect(rig.host.reach.at).toBe("up");
   });
 
+  it.each([
+    {
+      why: "a transport that never answers",
+      session: () => new Promise<never>(() => {}),
+      says: "no session within 30 s",
+    },
+    {
+      why: "settings that allow no transport",
+      session: () => {
+        throw new Error("no such driver");
+      },
+      says: "no such driver",
+    },
+  ])("is down with the reason: $why", async ({ session, says }) => {
+    const rig = new Rig();
+    rig.agent.session = session;
+    rig.agent.reachable = false;
+    await rig.start();
+    await rig.pass(32_000);
+    expect(rig.host.reach).toMatchObject({ at: "down", fault: { message: says } });
+    void rig.directory.stop({ graceMs: 0 });
+    await rig.pass(100);
+    expect(rig.clock.pending).toBe(0);
+  });
+
+  it("is down with the reason that no transport could be made", async () => {
+    const rig = new Rig();
+    rig.noTransport = new Error("the simulator's program is missing");
+    await rig.start();
+    expect(rig.host.reach).toMatchObject({ at: "down", fault: { message: "the simulator's program is missing" } });
+  });
+
   it("is never told down for one lost session", async () => {
     const rig = await new Rig().start();
     rig.changes.length = 0;

@@ -60,6 +60,7 @@ export class Rig {
   readonly outcomes: JobOutcome[] = [];
   readonly raised: number[] = [];
   epoch = 1;
+  noTransport: Error | undefined;
   readonly directory = new HostDirectory({
     clock: this.clock,
     random: this.random,
@@ -75,7 +76,10 @@ export class Rig {
       this.raised.push(min);
       return (this.epoch = Math.max(this.epoch, min));
     },
-    transportFor: () => this.agent,
+    transportFor: () => {
+      if (this.noTransport) throw this.noTransport;
+      return this.agent;
+    },
     newSnapshot: () => new HostSnapshot("cp-1"),
     onChange: (_, change) => void this.changes.push(change),
   });
