@@ -23,6 +23,8 @@ import { observe } from "./views.ts";
 import { World } from "./world.ts";
 
 export interface AgentParts {
+  /** Shared by many agents of one process; made anew when absent. */
+  readonly check?: ProtocolCheck;
   readonly store: HostStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -80,11 +82,12 @@ const howOf = (fault: Fault | undefined): Delivery["how"] => {
  */
 export class SimulatedAgent {
   readonly #parts: AgentParts;
-  readonly #check = new ProtocolCheck();
+  readonly #check: ProtocolCheck;
   readonly #running = new Map<string, Running>();
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
+    this.#check = parts.check ?? new ProtocolCheck();
   }
 
   /** The result of one request. Rejects only with CrashError: the process would have ended there. */

@@ -9,6 +9,7 @@ import type {
   VmState,
 } from "../../../src/protocol/generated/types.ts";
 import {
+  fileName,
   folderOf,
   isCheckpointFile,
   isPartial,
@@ -17,6 +18,7 @@ import {
   join,
   looksLikeUid,
   nameUid,
+  pathKey,
   samePath,
   stem,
 } from "./paths.ts";
@@ -87,9 +89,22 @@ export const diskState = (world: World, file: DiskFile): DiskState => {
   };
 };
 
+export const MANIFEST = "manifest.json";
+
 export const manifestOf = (world: World, path: string): TrashManifest | undefined => {
-  const file = world.file(join(folderOf(path), "manifest.json"));
+  const file = world.file(join(folderOf(path), MANIFEST));
   return file?.type === "text" && file.text !== undefined ? (JSON.parse(file.text) as TrashManifest) : undefined;
+};
+
+/** Manifests in the trash with no disk beside them: the disk was restored, or a delete was cut off. */
+export const bareManifests = (world: World): readonly { readonly path: string; readonly manifest: TrashManifest }[] => {
+  const files = world.files().filter((file) => isTrash(file.path));
+  const used = new Set(files.filter((file) => file.type === "disk").map((file) => pathKey(folderOf(file.path))));
+  return files.flatMap((file) =>
+    file.type === "text" && fileName(file.path) === MANIFEST && !used.has(pathKey(folderOf(file.path)))
+      ? [{ path: file.path, manifest: JSON.parse(file.text ?? "{}") as TrashManifest }]
+      : [],
+  );
 };
 
 export const trashItem = (world: World, file: DiskFile): TrashItem | undefined => {

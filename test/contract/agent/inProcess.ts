@@ -5,6 +5,7 @@ import { SimulatedAgent } from "../../../agents/simulator/model/agent.ts";
 import { CrashError } from "../../../agents/simulator/model/job.ts";
 import { ensureHost, openHost, watchedBehaviour, writeBehaviour } from "../../../agents/simulator/process/host.ts";
 import { seededRandom } from "../../../agents/simulator/process/random.ts";
+import { ProtocolCheck } from "../../../src/protocol/check.ts";
 import { runAdmin } from "./admin.ts";
 import type { AgentUnderTest } from "./run.ts";
 
@@ -16,8 +17,11 @@ export const newHostFolder = (): string => {
   return folder;
 };
 
+const check = new ProtocolCheck();
+
 const newAgent = (folder: string, id: string): SimulatedAgent =>
   new SimulatedAgent({
+    check,
     store: openHost(folder),
     clock: { now: () => new Date(), sleep: (ms, signal) => sleep(ms, signal) },
     random: seededRandom(1),

@@ -15,7 +15,7 @@ import type { Answer, Job } from "../job.ts";
 import { findOwnedDisk, isOwnDisk, ownedDisk } from "../ownership.ts";
 import { fileName, folderOf, isTrash, join, samePath, SIDECAR, TRASH_FOLDER } from "../paths.ts";
 import type { DiskFile, TrashManifest } from "../types.ts";
-import { manifestOf } from "../views.ts";
+import { bareManifests, MANIFEST, manifestOf } from "../views.ts";
 import type { World } from "../world.ts";
 import { takeCopyTime } from "./copy.ts";
 import { setQos } from "./diskAttach.ts";
@@ -184,7 +184,13 @@ const intoTrash = async (job: Job<"disk.delete">, file: DiskFile): Promise<void>
     deletedAt: job.time(),
     purgeAt: new Date(job.now() + retentionSeconds * 1000).toISOString(),
   };
-  await job.effect("manifest", (world) => world.putText(join(folder, "manifest.json"), manifest));
+  await job.effect("manifest", (world) => {
+    // Of an earlier, interrupted delete of the same file, or of one that was restored.
+    for (const left of bareManifests(world))
+      if (left.manifest.owner.uid === owner.uid && samePath(left.manifest.originalPath, file.path))
+        world.removeFile(left.path);
+    world.putText(join(folder, MANIFEST), manifest);
+  });
   await job.effect("trashed", (world) => {
     checkDelete(world, world.knownDisk(file.path));
     world.renameFile(file.path, join(folder, fileName(file.path)));
@@ -199,7 +205,7 @@ const restoredPath = (job: Job<"disk.restore">, manifest: TrashManifest): string
   return join(folderOf(manifest.originalPath), `${as.name}.${as.uid}.${extension(format)}`);
 };
 
-/** What an earlier, interrupted restore brought back already. */
+/** What an earlier, interrupted restore brought back already: the manifest stays until its time, for a repeat to see. */
 const restoredAlready = (job: Job<"disk.restore">, world: World): DiskFile | undefined => {
   const manifest = manifestOf(world, job.spec.trashPath);
   const file = manifest && world.disk(restoredPath(job, manifest));
@@ -222,7 +228,5 @@ export const restore = async (job: Job<"disk.restore">): Promise<Answer> => {
   if (job.read((world) => world.disk(trashPath)))
     await job.effect("restored", (world) => world.renameFile(trashPath, path));
   await writeSidecar(job, path, uid);
-  const manifestPath = join(folderOf(trashPath), "manifest.json");
-  await job.effect("manifestRemoved", (world) => world.removeFile(manifestPath));
   return created(job, path);
 };

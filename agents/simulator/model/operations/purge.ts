@@ -1,6 +1,6 @@
 import type { Job } from "../job.ts";
 import { folderOf, isPartial, isTrash, join, TRASH_FOLDER } from "../paths.ts";
-import { manifestOf } from "../views.ts";
+import { bareManifests, manifestOf } from "../views.ts";
 import type { World } from "../world.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -47,7 +47,7 @@ export const purge = async (job: Job<"host.inventory">): Promise<void> => {
   const now = job.now();
   const { clock, hasTrash } = job.read((world) => ({
     clock: world.tx.get("purge:clock") as PurgeClock | undefined,
-    hasTrash: world.disks().some((file) => isTrash(file.path) || isPartial(file.path)),
+    hasTrash: world.files().some((file) => isTrash(file.path) || isPartial(file.path)),
   }));
   if (!hasTrash || job.dryRun || job.isStale()) return;
   const next = nextClock(clock, now);
@@ -58,6 +58,11 @@ export const purge = async (job: Job<"host.inventory">): Promise<void> => {
     await job.effect("purged", (world) => removeTrash(world, path));
     job.log("info", `purged ${path} from ${TRASH_FOLDER}`);
   }
+  const bare = job.read((world) => bareManifests(world).filter((one) => Date.parse(one.manifest.purgeAt) <= now));
+  if (bare.length > 0)
+    await job.effect("purged", (world) => {
+      for (const { path } of bare) world.removeFile(path);
+    });
   const leftovers = job.read(abandoned);
   if (leftovers.length === 0) return;
   const first = job.read((world) => (world.tx.get("purge:partials") as { at: number } | undefined)?.at);
