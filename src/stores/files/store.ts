@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { keyOf, keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
 import { ConflictError } from "../../engine/ports.ts";
@@ -64,7 +65,9 @@ export class FileStore extends ObjectTable {
 
   /** Loads what is known and reads the files once. Problems of files are no errors: see `problems`. */
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const store = new FileStore(options, await load(options.data));
+    // However a folder is spelled at a start, it is the one of the start before.
+    const folders = [...new Set(options.folders.map((folder) => resolve(folder)))];
+    const store = new FileStore({ ...options, folders }, await load(options.data));
     await store.sweep();
     return store;
   }

@@ -290,6 +290,16 @@ describe("a removed document", () => {
 });
 
 describe("a moved folder", () => {
+  it("is the same folder however it is spelled", async () => {
+    const rig = await twoDisks();
+    await rig.remove("b.yaml");
+    await rig.start({ folders: [`${rig.folder}/`, `${rig.folder}/../manifests`] });
+    expect(rig.store.emptied()).toEqual([]);
+    await rig.pass();
+    expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
+    expect(rig.object("b")?.metadata.deletionTimestamp).toBeDefined();
+  });
+
   it("leaves no suspicion behind when all its documents are elsewhere", async () => {
     const rig = await twoDisks();
     const moved = `${rig.folder}-moved`;
