@@ -161,11 +161,9 @@ const changeNic = (world: WorldSpec, on: number, change: (nic: NicSpec) => Parti
   return nic ? { ...world, nics: world.nics.map((one) => (one === nic ? { ...nic, ...change(nic) } : one)) } : world;
 };
 
-const changeDisk = (world: WorldSpec, on: number, change: (disk: DiskSpec) => Partial<DiskSpec>): WorldSpec => {
+const changeDisk = (world: WorldSpec, on: number, change: (disk: DiskSpec) => DiskSpec): WorldSpec => {
   const disk = pick(world.disks, on);
-  return disk
-    ? { ...world, disks: world.disks.map((one) => (one === disk ? { ...disk, ...change(disk) } : one)) }
-    : world;
+  return disk ? { ...world, disks: world.disks.map((one) => (one === disk ? change(disk) : one)) } : world;
 };
 
 const memories = [256, 512, 1024, 2048];
@@ -174,11 +172,8 @@ const memories = [256, 512, 1024, 2048];
 const attach: Editing = (world, on, value) => {
   const disk = pick(world.disks, on);
   const fitting = disk ? world.vms.filter(({ host }) => host === disk.host) : [];
-  return changeDisk(world, on, ({ vm: _, ...rest }) => {
-    const vm = value % (fitting.length + 1) === fitting.length ? undefined : fitting[value % (fitting.length + 1)];
-    // An undefined member would stay in the spread: the disk is made anew without it.
-    return vm ? { ...rest, vm: vm.name } : { ...rest, vm: undefined as never };
-  });
+  const vm = fitting[value % (fitting.length + 1)];
+  return changeDisk(world, on, ({ vm: _, ...rest }) => (vm ? { ...rest, vm: vm.name } : rest));
 };
 
 const addDisk: Editing = (world, on, value) => {
@@ -195,6 +190,15 @@ const addDisk: Editing = (world, on, value) => {
     ...(vm && { vm: vm.name }),
   };
   return { ...world, disks: [...world.disks, disk] };
+};
+
+/** Only a detached one: the deletion of an attached disk waits for its machine's. */
+const removeDisk: Editing = (world, on) => {
+  const disk = pick(
+    world.disks.filter(({ vm }) => vm === undefined),
+    on,
+  );
+  return { ...world, disks: world.disks.filter((one) => one !== disk) };
 };
 
 const addNic: Editing = (world, on, value) => {
@@ -285,11 +289,11 @@ const editings: Readonly<Record<(typeof editNames)[number], Editing>> = {
   connected: (world, on) => changeNic(world, on, ({ connected }) => ({ connected: !connected })),
   macSpoofing: (world, on) => changeNic(world, on, ({ macSpoofing }) => ({ macSpoofing: !macSpoofing })),
   attach,
-  grow: (world, on, value) => changeDisk(world, on, ({ sizeGi }) => ({ sizeGi: sizeGi + 1 + (value % 10) })),
+  grow: (world, on, value) => changeDisk(world, on, (disk) => ({ ...disk, sizeGi: disk.sizeGi + 1 + (value % 10) })),
   class: (world, on) =>
-    changeDisk(world, on, ({ storageClass }) => ({ storageClass: storageClass === "fast" ? "standard" : "fast" })),
+    changeDisk(world, on, (disk) => ({ ...disk, storageClass: disk.storageClass === "fast" ? "standard" : "fast" })),
   addDisk,
-  removeDisk: (world, on) => ({ ...world, disks: world.disks.filter((one) => one !== pick(world.disks, on)) }),
+  removeDisk,
   addNic,
   removeNic: (world, on) => ({ ...world, nics: world.nics.filter((one) => one !== pick(world.nics, on)) }),
   addVm,

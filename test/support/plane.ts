@@ -149,8 +149,14 @@ export class Plane {
     this.#running = undefined;
     this.#before = this.#sums(running);
     running.stopping.abort();
-    await running.controller.stop();
-    await running.hosts.stop({ graceMs: 0 });
+    let ended = false;
+    const end = running.controller
+      .stop()
+      .then(() => running.hosts.stop({ graceMs: 0 }))
+      .finally(() => (ended = true));
+    // Waiting of no length still needs the clock to go on.
+    while (!ended) await this.clock.advance(0);
+    await end;
   }
 
   async restart(): Promise<void> {
