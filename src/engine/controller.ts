@@ -55,7 +55,7 @@ export class Controller {
     this.#queue = new KeyedQueue({
       clock: parts.clock,
       random: parts.random,
-      workers: parts.workers ?? 16,
+      workers: parts.workers ?? 64,
       work: (key) => this.#work(key),
       failed: (key, error) => parts.log.error({ key: keyText(key), err: error }, "reconcile failed; it is tried again"),
     });

@@ -13,7 +13,7 @@ export interface EngineParts {
   readonly controlPlaneId: string;
   /** Brakes on many deletions at the same time; file mode's when absent. */
   readonly massDelete?: GuardSettings;
-  /** Objects decided at the same time. Default 16. */
+  /** Objects decided at the same time. Default 64: most wait for the store. */
   readonly workers?: number;
   /** Least time between two status writes of mere progress, milliseconds. Default 10 s. */
   readonly progressIntervalMs?: number;

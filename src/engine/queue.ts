@@ -63,6 +63,7 @@ export class KeyedQueue {
   readonly #again = new Map<string, Priority>();
   #started = false;
   #stopped = false;
+  #pumping = false;
   #idle: (() => void)[] = [];
   #added = 0;
   #worked = 0;
@@ -78,7 +79,7 @@ export class KeyedQueue {
   /** Lets the workers begin; keys may be added before. */
   start(): void {
     this.#started = true;
-    this.#pump();
+    this.#pumpSoon();
   }
 
   add(key: Key, priority: Priority = "normal"): void {
@@ -90,7 +91,7 @@ export class KeyedQueue {
       return;
     }
     this.#enqueue(key, text, priority);
-    this.#pump();
+    this.#pumpSoon();
   }
 
   /** Adds the key `ms` milliseconds from now; of several, the earliest wins. */
@@ -166,6 +167,16 @@ export class KeyedQueue {
     const since = present && this.#lanes[present].get(text)?.since;
     if (present) this.#lanes[present].delete(text);
     this.#lanes[priority].set(text, { key, since: since ?? this.#settings.clock.now().getTime() });
+  }
+
+  /** After the present turn: all that one happening tells (a host's news, the end of its job) is there before the first decision on it. */
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    void Promise.resolve().then(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
   }
 
   #pump(): void {

@@ -306,12 +306,12 @@ describe("what decisions go on from", () => {
     await stage.start({ kinds: [counted] });
     await stage.apply("web");
     await stage.clock.advance(1000);
-    // For placement, first sight and the job; after its own metadata; for the host's news; for the job's end.
-    expect(decisions).toBe(6);
+    // For placement, first sight and the job; after its own metadata; for the host's news and the job's end together.
+    expect(decisions).toBe(5);
     note = "news";
     stage.controller?.wake(vmKey("web"));
     await settle();
-    expect(decisions).toBe(7);
+    expect(decisions).toBe(6);
     expect(stage.object("web").status).toMatchObject({ note: "news" });
   });
 });

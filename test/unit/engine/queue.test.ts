@@ -39,6 +39,7 @@ describe("KeyedQueue", () => {
     const queue = held(1);
     for (const name of ["a", "b", "b", "b"]) queue.add(key(name));
     queue.start();
+    await settle();
     await finish("a");
     await finish("b");
     expect(begun).toEqual(["a", "b"]);
@@ -48,8 +49,10 @@ describe("KeyedQueue", () => {
     const queue = held(4);
     queue.start();
     queue.add(key("a"));
+    await settle();
     queue.add(key("a"));
     queue.add(key("a"));
+    await settle();
     expect(begun).toEqual(["a"]);
     await finish("a");
     expect(begun).toEqual(["a", "a"]);
@@ -65,6 +68,7 @@ describe("KeyedQueue", () => {
     queue.add(key("high"), "high");
     queue.add(key("raised"), "high");
     queue.start();
+    await settle();
     for (const name of ["high", "raised", "normal", "low"]) await finish(name);
     expect(begun).toEqual(["high", "raised", "normal", "low"]);
   });
@@ -75,6 +79,7 @@ describe("KeyedQueue", () => {
     await clock.advance(31_000);
     queue.add(key("new"), "high");
     queue.start();
+    await settle();
     expect(begun).toEqual(["old"]);
   });
 
@@ -126,6 +131,7 @@ describe("KeyedQueue", () => {
     queue.add(key("a"));
     queue.add(key("b"));
     queue.addAfter(key("c"), 10);
+    await settle();
     let stopped = false;
     const stopping = queue.stop().then(() => (stopped = true));
     await clock.advance(1000);
@@ -141,6 +147,7 @@ describe("KeyedQueue", () => {
     queue.add(key("b"));
     await clock.advance(40);
     queue.start();
+    await settle();
     expect(queue.counters()).toMatchObject({ depth: 1, working: 1, added: 2, waitTotalMs: 40, waitLongestMs: 40 });
   });
 
