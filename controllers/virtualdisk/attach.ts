@@ -8,6 +8,7 @@ import type { Machine } from "../shared/machine.ts";
 import { gateOf } from "../shared/gate.ts";
 import type { Gate, Planned } from "../shared/gate.ts";
 import { compact, disksOfVm, namespaceOf, ownerOf } from "../shared/objects.ts";
+import { leafOf } from "./find.ts";
 import type { File } from "./find.ts";
 import { hasCheckpoints, pathOf } from "./make.ts";
 import { deadlines } from "./scene.ts";
@@ -194,12 +195,14 @@ export const attaching = (
   const drive = placeFor(scene, vm, state);
   const running: Effect = drive.controllerType === "IDE" || refusedHot(scene, "disk.attach") ? "Restart" : "Hot";
   const { minIOPS, maxIOPS, ...declared } = disk.spec.attachment ?? {};
+  const leaf = file && leafOf(file, scene);
+  if (file && !leaf) return [chainBroken(file)];
   const step: Step<"disk.attach"> = {
     operation: "disk.attach",
     spec: compact({
       owner: ownerOf(disk),
-      path: file?.state.path ?? pathOf(scene),
-      diskId: file?.state.diskId,
+      path: leaf?.path ?? pathOf(scene),
+      diskId: leaf?.diskId,
       vmId: state?.id ?? noMachine,
       vmOwner: ownerOf(vm),
       ...drive,
@@ -212,6 +215,13 @@ export const attaching = (
   const gate = impossible(scene, file, vm, drive, state) ?? machineGate(scene, step, target);
   return [{ step, gate, locks: locksOf(scene, vm), deadlineSeconds: deadlines.short }];
 };
+
+/** Attaching the disk's own file would pass over what was written since the checkpoint. */
+const chainBroken = ({ state, leftover }: File): Blocked => ({
+  at: "stalled",
+  reason: "CheckpointChainBroken",
+  message: `${leftover.map(({ path }) => path).join(", ")}: based on ${state.path}, and which one its machine had last can't be told. Merge or remove them.`,
+});
 
 const machineGate = (scene: Scene, step: Step, target: Machine): Gate => {
   if (target.at === "blocked") return target.why;

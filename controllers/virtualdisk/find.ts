@@ -11,8 +11,10 @@ export interface File {
   readonly state: DiskState;
   /** Machines that have it as their disk, checkpoints of theirs included. */
   readonly attachments: readonly Attachment[];
-  /** Files that differ from it. */
+  /** Files that differ from it, checkpoints apart. */
   readonly children: readonly DiskState[];
+  /** Checkpoints' files that no machine has: what a machine that vanished left behind. */
+  readonly leftover: readonly DiskState[];
 }
 
 export type Found =
@@ -44,11 +46,44 @@ export const find = ({ disk, snapshot, world, hostName }: Scene): Found => {
   return lostOne({ disk, snapshot, world }) ?? { at: "absent" };
 };
 
-const fileOf = (state: DiskState, snapshot: SnapshotView): File => ({
-  state,
-  attachments: snapshot.holders(state.path).filter(({ disk }) => samePath(disk.file, state.path)),
-  children: snapshot.children(state.path).filter(({ path }) => !isCheckpoint(path)),
-});
+const fileOf = (state: DiskState, snapshot: SnapshotView): File => {
+  const based = snapshot.children(state.path);
+  const free = based.filter(({ path }) => isCheckpoint(path) && snapshot.holders(path).length === 0);
+  return {
+    state,
+    attachments: snapshot.holders(state.path).filter(({ disk }) => samePath(disk.file, state.path)),
+    children: based.filter(({ path }) => !isCheckpoint(path)),
+    leftover: free.flatMap((one) => [one, ...below(one, snapshot, 64)]),
+  };
+};
+
+/** Checkpoints' files based on this one, however deep; `depth` ends a circle. */
+const below = ({ path }: DiskState, snapshot: SnapshotView, depth: number): readonly DiskState[] =>
+  depth === 0 ? [] : snapshot.children(path).flatMap((one) => [one, ...below(one, snapshot, depth - 1)]);
+
+/**
+ * The file to attach: the disk's own, or the leaf that its machine had when it vanished. That is the one file that nothing is based on
+ * and whose parents are those last seen; undefined when it can't be told.
+ */
+export const leafOf = ({ state, leftover }: File, { disk }: Pick<Scene, "disk">): DiskState | undefined => {
+  if (leftover.length === 0) return state;
+  const all = [state, ...leftover];
+  const ends = leftover.filter((one) => !leftover.some(({ parentPath = "" }) => samePath(parentPath, one.path)));
+  const seen = disk.status?.parents ?? [];
+  const [leaf, ...more] = ends.filter((one) => {
+    const parents = parentsOf(one, all);
+    return parents.every((path, at) => samePath(path, seen[at] ?? ""));
+  });
+  return more.length === 0 ? leaf : undefined;
+};
+
+/** Paths of the chain, from the nearest parent to the root, as far as the files are known. */
+const parentsOf = ({ parentPath }: DiskState, all: readonly DiskState[]): readonly string[] => {
+  if (parentPath === undefined) return [];
+  const rest = all.filter(({ path }) => !samePath(path, parentPath));
+  const parent = all.find(({ path }) => samePath(path, parentPath));
+  return [parentPath, ...(parent ? parentsOf(parent, rest) : [])];
+};
 
 /** A checkpoint's own file, which its machine's chain shows. */
 const isCheckpoint = (path: string): boolean => /\.avhdx?$/i.test(path);

@@ -52,6 +52,28 @@ const changesOfNew = ({ spec }: VirtualDisk): readonly Change[] => [
   ),
 ];
 
+/** The step as it will be once the source is there; undefined when that can't be told. It is only shown. */
+export const intended = (scene: Scene): Making | undefined => {
+  const { disk, world, host } = scene;
+  const { source } = disk.spec;
+  const klass = classOf(scene);
+  const name = source.disk ?? source.parent?.name ?? "";
+  const from = diskObject(world, disk, name);
+  if (isBlocked(klass) || !from) return undefined;
+  const path = from.status?.path ?? pathOf({ ...scene, disk: from });
+  const common = { owner: ownerOf(disk), layout: layoutOf(host), storageClass: klass.name };
+  const size = disk.spec.size === undefined ? {} : { size: bytesOf(disk.spec.size) };
+  const changes = changesOfNew(disk);
+  return source.type === "Differencing"
+    ? {
+        operation: "disk.create",
+        spec: { ...common, type: "Differencing", parent: { path }, ...size },
+        effect: "Hot",
+        changes,
+      }
+    : { operation: "disk.clone", spec: { ...common, source: { path }, ...size }, effect: "Hot", changes, long: true };
+};
+
 /** The step that makes the disk's file, or why it can't be made. */
 export const making = (scene: Scene): Making | Blocked => {
   const { spec } = scene.disk;
@@ -210,5 +232,5 @@ const closedSource = (scene: Scene, name: string): { readonly path: string; read
 };
 
 /** Whether a machine's checkpoint hangs on the file. */
-export const hasCheckpoints = ({ attachments }: File): boolean =>
-  attachments.some(({ vm, disk }) => vm.checkpoints.length > 0 || disk.path !== disk.file);
+export const hasCheckpoints = ({ attachments, leftover }: File): boolean =>
+  leftover.length > 0 || attachments.some(({ vm, disk }) => vm.checkpoints.length > 0 || disk.path !== disk.file);

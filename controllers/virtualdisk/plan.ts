@@ -19,7 +19,7 @@ import {
 } from "./attach.ts";
 import { classesAt } from "./find.ts";
 import type { File } from "./find.ts";
-import { classOf, isBlocked, making } from "./make.ts";
+import { classOf, intended, isBlocked, making } from "./make.ts";
 import { deadlines } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
@@ -38,9 +38,11 @@ const split = (parts: readonly (Planned | Blocked)[]): DiskPlan => {
 /** A disk without a file: make it, then attach it. The second step is shown; it is sent once the first is done. */
 export const planNew = (scene: Scene): DiskPlan => {
   const made = making(scene);
-  if (isBlocked(made)) return { steps: [], blocked: made };
-  const deadlineSeconds = made.long ? deadlines.long : deadlines.short;
-  const first: Planned = { step: made, gate: go, locks: locksOf(scene, undefined), deadlineSeconds };
+  const step = isBlocked(made) ? intended(scene) : made;
+  if (!step) return isBlocked(made) ? { steps: [], blocked: made } : { steps: [] };
+  const gate = isBlocked(made) ? made : go;
+  const deadlineSeconds = step.long ? deadlines.long : deadlines.short;
+  const first: Planned = { step, gate, locks: locksOf(scene, undefined), deadlineSeconds };
   const later = attaching(scene, undefined, targetOf(scene)).flatMap((one) =>
     isBlocked(one) ? [] : [afterwards(one)],
   );

@@ -181,6 +181,9 @@ const inUse = (scene: Scene, file: File): Blocked | undefined => {
   }
   if (attachment && !vm && wanted !== undefined)
     return { at: "stalled", reason: "InUse", message: `Machine ${attachment.vm.name} still has the disk.` };
+  const [leftover] = file.leftover;
+  if (leftover)
+    return { at: "waiting", reason: "DiskHasCheckpoints", message: `The checkpoint ${leftover.path} is based on it.` };
   return attachment && hasCheckpoints(file) && !isOff(attachment.vm)
     ? { at: "waiting", reason: "DiskHasCheckpoints", message: `Machine ${attachment.vm.name} has checkpoints.` }
     : undefined;

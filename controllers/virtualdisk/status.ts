@@ -39,10 +39,17 @@ const machinesOf = (scene: Scene, file: File | undefined, target: Machine | unde
   ...(file?.attachments ?? []).flatMap((one) => holderOf(scene, one) ?? []),
 ];
 
-const fileStatus = (scene: Scene, { state, attachments }: File): Status => {
-  const before = scene.disk.status;
+/** The chain; while a machine that had checkpoints is gone, as it was seen last. */
+const parentsOf = ({ state, attachments, leftover }: File, before: Status | undefined): readonly string[] => {
   const [leaf] = attachments;
-  const parents = (leaf ? leaf.disk.chain.slice(1) : [state.parentPath ?? []].flat()).slice(0, 256);
+  if (leaf) return leaf.disk.chain.slice(1);
+  return leftover.length > 0 ? (before?.parents ?? []) : [state.parentPath ?? []].flat();
+};
+
+const fileStatus = (scene: Scene, file: File): Status => {
+  const { state, attachments } = file;
+  const before = scene.disk.status;
+  const parents = parentsOf(file, before).slice(0, 256);
   return compact({
     host: scene.hostName,
     path: state.path,

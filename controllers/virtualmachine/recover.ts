@@ -52,12 +52,12 @@ export const vanished = (scene: Scene, id: string): Verdict => {
 const chainBroken = ({ vm, snapshot }: Scene): Obstacle | undefined => {
   for (const { name, path } of vm.status?.disks ?? []) {
     if (!/\.avhdx?$/i.test(path)) continue;
-    return snapshot.disks.has(path)
-      ? {
-          reason: "Vanished",
-          message: `VirtualDisk ${name} had checkpoints (${path}). Register the machine by hand or merge them, then it goes on.`,
-        }
-      : { reason: "CheckpointChainBroken", message: `VirtualDisk ${name}: the leaf ${path} of its chain is missing.` };
+    // A leaf that is there is attached again by its VirtualDisk, never the file below it.
+    if (!snapshot.disks.has(path))
+      return {
+        reason: "CheckpointChainBroken",
+        message: `VirtualDisk ${name}: the leaf ${path} of its chain is missing.`,
+      };
   }
   return undefined;
 };

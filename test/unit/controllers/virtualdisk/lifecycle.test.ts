@@ -356,6 +356,44 @@ describe("what is there stays", () => {
     expect(jobs(lab)).toEqual([]);
   });
 
+  test("of a machine that vanished with a checkpoint the leaf is attached again, never the file below it", async () => {
+    const { lab, host } = await running();
+    addCheckpoint(host, "web");
+    await lab.settle();
+    const before = disk(lab, "web-os");
+    host.admin((world) => world.vms().forEach(({ id }) => world.removeVm(id)));
+    await lab.settle();
+    const [drive] = vmOf(host, "web")?.disks ?? [];
+    expect(drive?.path).toMatch(/_1\.avhdx$/);
+    expect(disk(lab, "web-os")).toMatchObject({ path: before.path, parents: before.parents, id: before.id });
+    expect(told(lab, "VirtualDisk", "web-os")).toBe("True/Converged");
+  });
+
+  test("a checkpoint that nobody can place holds the disk back", async () => {
+    const { lab, host } = await running({ powerState: "Stopped" });
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    jobs(lab);
+    const path = disk(lab, "data").path ?? "";
+    host.admin((world) =>
+      ["_1.avhdx", "_2.avhdx"].forEach((end) =>
+        world.putFile({
+          ...world.knownDisk(path),
+          path: path.replace(/\.vhdx$/, end),
+          diskType: "Differencing",
+          parentPath: path,
+        }),
+      ),
+    );
+    edit(lab, "VirtualDisk", "data", { ...data, size: "2Gi" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/CheckpointChainBroken");
+    lab.delete("VirtualDisk", "data");
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("False/DiskHasCheckpoints");
+    expect(jobs(lab)).toEqual([]);
+  });
+
   test("an edit of the storage class moves the file with its machine running", async () => {
     const { lab, host } = await running();
     edit(lab, "VirtualDisk", "web-os", { storageClass: "fast" });
