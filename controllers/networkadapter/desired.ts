@@ -2,7 +2,7 @@ import type { VMHost } from "../../src/api/generated/types.ts";
 import type { Blocked } from "../../src/engine/ports.ts";
 import type { Bandwidth, HostState, Vlan } from "../../src/protocol/generated/types.ts";
 import { compact } from "../shared/objects.ts";
-import type { Scene } from "./scene.ts";
+import type { Surroundings } from "./scene.ts";
 import { vlanOf } from "./vlan.ts";
 
 /** What the adapter is to be. Absent members stay as found (only for an adapter that was taken over). */
@@ -26,7 +26,7 @@ export const isBlocked = (value: object): value is Blocked =>
   "at" in value && (value.at === "waiting" || value.at === "stalled");
 
 /** What the spec and the host's network ask for, or why the host can't give it. */
-export const desired = (scene: Scene): Desired | Blocked => {
+export const desired = (scene: Surroundings): Desired | Blocked => {
   const { spec } = scene.adapter;
   const network = networkOf(scene);
   if (network && isBlocked(network)) return network;
@@ -46,7 +46,7 @@ export const desired = (scene: Scene): Desired | Blocked => {
   });
 };
 
-const networkOf = ({ adapter, host, hostName }: Scene): Network | Blocked | undefined => {
+const networkOf = ({ adapter, host, hostName }: Surroundings): Network | Blocked | undefined => {
   const name = adapter.spec.network;
   if (name === undefined) return undefined;
   const networks = host.spec.networks ?? [];
@@ -57,7 +57,7 @@ const networkOf = ({ adapter, host, hostName }: Scene): Network | Blocked | unde
   );
 };
 
-const switchOf = ({ snapshot, hostName }: Scene, network: Network): Switch | Blocked => {
+const switchOf = ({ snapshot, hostName }: Surroundings, network: Network): Switch | Blocked => {
   const switches = snapshot.host?.switches ?? [];
   const found = switches.find(({ name }) => name.toLowerCase() === network.switchName.toLowerCase());
   if (found) return found;
@@ -68,13 +68,13 @@ const switchOf = ({ snapshot, hostName }: Scene, network: Network): Switch | Blo
   return stalled("SwitchNotFound", message);
 };
 
-const switchName = ({ adapter: { spec } }: Scene, network: Network | undefined): string | null | undefined => {
+const switchName = ({ adapter: { spec } }: Surroundings, network: Network | undefined): string | null | undefined => {
   if (spec.connected === false) return null;
   if (network) return network.switchName;
   return spec.adopt ? undefined : null;
 };
 
-const networkVlan = ({ adapter: { spec } }: Scene, network: Network | undefined): Vlan | undefined => {
+const networkVlan = ({ adapter: { spec } }: Surroundings, network: Network | undefined): Vlan | undefined => {
   if (network?.vlanId !== undefined) return { mode: "Access", id: network.vlanId };
   return spec.adopt && !network ? undefined : { mode: "Untagged" };
 };

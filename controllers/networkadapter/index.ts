@@ -4,14 +4,14 @@ import type { NetworkAdapter } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { Act, Blocked, Decision, Kind, World } from "../../src/engine/ports.ts";
 import { accessTo } from "../shared/access.ts";
-import { unreachableTrio } from "../shared/closing.ts";
+import { keptTrio, unreachableTrio } from "../shared/closing.ts";
 import { machineOf } from "../shared/machine.ts";
 import { annotationOf, hostKey, isDeleting, isPaused, placementOf, siblingKey, vmObject } from "../shared/objects.ts";
 import { blockedTrio, jobAct, nextStep, outcome, pollMs } from "../shared/outcome.ts";
-import { plan } from "./plan.ts";
+import { intended, plan } from "./plan.ts";
 import { idle, removeOn, removeUnseen } from "./remove.ts";
 import { find } from "./scene.ts";
-import type { Scene } from "./scene.ts";
+import type { Scene, Surroundings } from "./scene.ts";
 import { addressCondition, statusOf } from "./status.ts";
 
 const refs = (adapter: NetworkAdapter): readonly Key[] => {
@@ -39,10 +39,13 @@ const decide = (adapter: NetworkAdapter, world: World): Decision => {
   const access = accessTo(world, hostName);
   if (access.at !== "up") return idle(adapter, world, unreachableTrio(adapter, access));
   const { host, view, snapshot } = access;
-  const machine = machineOf(world, adapter, adapter.spec.virtualMachine, { hostName, view, snapshot });
-  if (machine.at === "blocked") return blocked(adapter, world, machine.why);
-  const job = view.job(adapter.metadata.uid);
-  const scene: Scene = { adapter, world, hostName, host, view, snapshot, machine, job };
+  const around: Surroundings = { adapter, world, hostName, host, view, snapshot };
+  const machine = machineOf(world, adapter, adapter.spec.virtualMachine, around);
+  if (machine.at === "blocked") {
+    const plan = machine.vm && !isDeleting(adapter) ? intended(around, machine.vm) : [];
+    return { ...blocked(adapter, world, machine.why), plan };
+  }
+  const scene: Scene = { ...around, machine, job: view.job(adapter.metadata.uid) };
   return isDeleting(adapter) ? removeOn(scene) : decideOn(scene);
 };
 
@@ -51,11 +54,7 @@ const unmarked = (adapter: NetworkAdapter, hostName: string): boolean =>
 
 /** Finalizer first: a crash after the adapter is made would leak it. The host is its machine's. */
 const marked = (adapter: NetworkAdapter, world: World, host: string): Decision => ({
-  ...idle(
-    adapter,
-    world,
-    adapter.status?.conditions ? unreachableTrio(adapter, { at: "soon", message: "" }) : conditions.firstSight(),
-  ),
+  ...idle(adapter, world, adapter.status ? keptTrio(adapter) : conditions.firstSight()),
   metadata: {
     finalizers: [...new Set([...(adapter.metadata.finalizers ?? []), finalizer])],
     annotations: { [annotations.host]: host },

@@ -1,3 +1,4 @@
+import type { VirtualMachine } from "../../src/api/generated/types.ts";
 import { changeIf } from "../../src/engine/plan.ts";
 import type { Blocked, Change, Effect, Step } from "../../src/engine/ports.ts";
 import type { AdapterState, NicConfig } from "../../src/protocol/generated/types.ts";
@@ -9,7 +10,7 @@ import { desired, isBlocked, plainBandwidth } from "./desired.ts";
 import type { Desired } from "./desired.ts";
 import { bareMac, isNoMac, macText, macsElsewhere, otherWith, wantedMac } from "./mac.ts";
 import { deadlineSeconds } from "./scene.ts";
-import type { Found, Scene } from "./scene.ts";
+import type { Found, Scene, Surroundings } from "./scene.ts";
 import { plainVlan } from "./vlan.ts";
 
 /** The whole diff of an adapter, what holds it as a whole, and what is wrong beside it. */
@@ -107,6 +108,30 @@ const planNew = (scene: Scene, want: Desired): NicPlan => {
   return { steps: [stepPlan(scene, step)] };
 };
 
+/** Zeros: the machine is not there yet; such a step is only shown, never sent. */
+const noMachine = "00000000-0000-0000-0000-000000000000";
+
+/** The step that will make the adapter once its machine is there; nothing when it was made before or can't be made. */
+export const intended = (around: Surroundings, vm: VirtualMachine): readonly Step[] => {
+  const { adapter } = around;
+  const want = desired(around);
+  if (isBlocked(want) || adapter.status?.id !== undefined) return [];
+  const macAddress = adapter.spec.adopt ? undefined : wantedMac(adapter);
+  const step: Step<"nic.create"> = {
+    operation: "nic.create",
+    spec: compact({
+      owner: ownerOf(adapter),
+      vmId: noMachine,
+      vmOwner: ownerOf(vm),
+      legacy: adapter.spec.legacy,
+      config: compact({ ...configOf(want), macAddress }),
+    }),
+    effect: "Hot",
+    changes: changesOfNew(around),
+  };
+  return [step];
+};
+
 const shownFields = [
   "virtualMachine",
   "network",
@@ -120,7 +145,7 @@ const shownFields = [
   "bandwidth",
 ] as const;
 
-const changesOfNew = ({ adapter: { spec } }: Scene): readonly Change[] =>
+const changesOfNew = ({ adapter: { spec } }: Surroundings): readonly Change[] =>
   shownFields.flatMap((field) => (spec[field] === undefined ? [] : [{ path: `spec.${field}`, to: spec[field] }]));
 
 /** The adapter of the machine that is to be taken over. */

@@ -4,11 +4,15 @@ import type { AdapterState } from "../../src/protocol/generated/types.ts";
 import { adapterName } from "../shared/objects.ts";
 import type { Machine, Place } from "../shared/machine.ts";
 
-/** An adapter whose machine can be looked at: all that its plan depends on. */
-export interface Scene extends Place {
+/** An adapter on a host that can be looked at. */
+export interface Surroundings extends Place {
   readonly adapter: NetworkAdapter;
   readonly world: World;
   readonly host: VMHost;
+}
+
+/** An adapter whose machine can be looked at: all that its plan depends on. */
+export interface Scene extends Surroundings {
   readonly machine: Machine & { readonly at: "present" };
   /** The job in flight that holds the adapter. */
   readonly job?: JobInFlight | undefined;

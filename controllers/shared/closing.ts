@@ -54,6 +54,12 @@ export const statusBefore = <S extends object>(
   return closeStatus(resource, world, { ...resource.status } as S, [...trio, ...own]);
 };
 
+/** Ready, Reconciling and Stalled as they were; none when there is no status yet. */
+export const keptTrio = (resource: Resource<string, unknown, Common>): readonly ConditionDraft[] =>
+  (resource.status?.conditions ?? [])
+    .filter(({ type }) => trioTypes.includes(type))
+    .map(({ type, status, reason, message }) => conditions.condition(type, status, reason, message));
+
 /** Ready, Reconciling and Stalled of a thing whose host can't be looked at. */
 export const unreachableTrio = (
   resource: Resource<string, unknown, Common>,
@@ -61,8 +67,6 @@ export const unreachableTrio = (
 ): readonly ConditionDraft[] => {
   if (access.at === "down") return conditions.unknownHost(access.message);
   if (access.at === "missing") return conditions.waiting("WaitingForHost", access.message);
-  const last = (resource.status?.conditions ?? []).filter(({ type }) => trioTypes.includes(type));
-  return last.length === 0
-    ? conditions.firstSight(access.message)
-    : last.map(({ type, status, reason, message }) => conditions.condition(type, status, reason, message));
+  const last = keptTrio(resource);
+  return last.length === 0 ? conditions.firstSight(access.message) : last;
 };

@@ -105,6 +105,29 @@ describe("making", () => {
     expect(adapters(host)).toHaveLength(1);
   });
 
+  test("the plan shows an adapter whose machine is not there yet", async () => {
+    const lab = new Lab();
+    const host = addHost(lab, "hv1");
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "dmz" });
+    put(lab, "VirtualMachine", "web", {
+      host: "hv1",
+      cpu: { count: 1 },
+      memory: { startup: "1Gi" },
+      powerState: "Stopped",
+    });
+    lab.annotate("VirtualMachine", "web", { [annotations.paused]: "true" });
+    await lab.settle();
+    expect(host.snapshot.vms.size).toBe(0);
+    expect(lab.decide("NetworkAdapter", "lan").plan).toMatchObject([
+      {
+        operation: "nic.create",
+        spec: { config: { switchName: "External", vlan: { mode: "Access", id: 20 } } },
+        effect: "Hot",
+      },
+    ]);
+    expect(jobs(lab)).toEqual([]);
+  });
+
   test("waits for its machine", async () => {
     const lab = new Lab();
     addHost(lab, "hv1");
