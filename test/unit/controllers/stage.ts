@@ -1,8 +1,8 @@
 import { annotations } from "../../../src/api/annotations.ts";
 import type { AnyResource, VirtualMachine } from "../../../src/api/generated/types.ts";
 import { issueText, validate } from "../../../src/api/validate.ts";
-import { Lab, conditionOf } from "../../support/lab.ts";
-import type { LabHost } from "../../support/lab.ts";
+import { conditionOf } from "../../support/lab.ts";
+import type { Lab, LabHost } from "../../support/lab.ts";
 
 /** Applies a manifest as its author writes it: checked, constant defaults filled in. */
 export const put = (lab: Lab, kind: AnyResource["kind"], name: string, spec: object): void => {
