@@ -1,3 +1,4 @@
+import { annotations as names } from "../api/annotations.ts";
 import { apiVersion, isKind, kindInfo } from "../api/kinds.ts";
 import type { Key, Metadata, Resource } from "../api/resource.ts";
 import type { Draft } from "../engine/ports.ts";
@@ -153,3 +154,14 @@ export const revised = (row: Row, resourceVersion: string): Row => ({
 /** Its owner forbade the deletion. */
 export const isProtected = ({ object }: Row): boolean =>
   (object.spec as { deletionProtection?: unknown } | null | undefined)?.deletionProtection === true;
+
+/** Value of the annotation confirm-delete by which an object goes although the folder of its document was emptied. */
+export const emptiedBatch = "emptied";
+
+export const isConfirmed = (row: Row | undefined): boolean => row?.own[names.confirmDelete] === emptiedBatch;
+
+/** Without the confirmation: the document is there again. The same row if there was none. */
+export const withoutConfirmation = (row: Row): Row => {
+  const { [names.confirmDelete]: value, ...own } = row.own;
+  return value === emptiedBatch ? merged({ ...row, own }) : row;
+};

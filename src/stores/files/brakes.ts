@@ -14,8 +14,8 @@ export interface BrakeInput {
   readonly before: MissingState;
   /** Keys of objects that have no document now. */
   readonly missing: readonly string[];
-  /** This scan proves absence: every folder is readable, every file is without a problem, nothing changed meanwhile. */
-  readonly proves: boolean;
+  /** This scan proves the absence of that key: all could be read, nothing is wrong or doubtful. */
+  readonly proves: (key: string) => boolean;
   readonly now: number;
   readonly delayMs: number;
 }
@@ -34,7 +34,7 @@ const scansNeeded = 2;
  * proving it. Any scan that does not prove starts the time anew; a document that comes back ends it.
  */
 export const brake = ({ before, missing, proves, now, delayMs }: BrakeInput): BrakeOutput => {
-  const state = new Map(missing.map((key) => [key, advanced(before.get(key), proves, now)]));
+  const state = new Map(missing.map((key) => [key, advanced(before.get(key), proves(key), now)]));
   const due = missing.filter((key) => {
     const entry = state.get(key);
     return entry?.provenSince !== undefined && entry.scans >= scansNeeded && now - entry.provenSince >= delayMs;

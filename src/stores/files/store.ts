@@ -110,21 +110,6 @@ export class FileStore extends ObjectTable {
     return this.#places.get(keyText(key));
   }
 
-  /** Folders that are empty now and were not: nothing is deleted until `confirmEmpty`. */
-  emptied(): readonly string[] {
-    const full = new Set(this.#scan.folders.filter(({ documents }) => documents > 0).map(({ folder }) => folder));
-    return [...this.#marked].filter((folder) => !full.has(folder));
-  }
-
-  /** Confirms that an emptied folder (all of them, if none is named) is meant to be empty: deletion goes its way. */
-  async confirmEmpty(folder?: string): Promise<void> {
-    const confirmed = this.emptied().filter((name) => folder === undefined || name === folder);
-    if (folder !== undefined && confirmed.length === 0)
-      throw new Error(`${folder} is no emptied folder; there are: ${this.emptied().join(", ") || "none"}`);
-    await this.exclusive(() => this.#mark(new Set([...this.#marked].filter((name) => !confirmed.includes(name)))));
-    await this.sweep();
-  }
-
   /** Sets an annotation, or removes it (null). Rejects if the object is not there or a file declares the annotation. */
   setAnnotation(key: Key, name: string, value: string | null): Promise<Resource> {
     const row = this.row(keyText(key));

@@ -1,6 +1,14 @@
 import { keyText } from "../../api/resource.ts";
 import { checkedUpdate } from "../admission.ts";
-import { bornOfManifest, deletionAsked, isFinished, isProtected } from "../rows.ts";
+import {
+  bornOfManifest,
+  deletionAsked,
+  isFinished,
+  isProtected,
+  emptiedBatch,
+  isConfirmed,
+  withoutConfirmation,
+} from "../rows.ts";
 import type { Birth, Manifest, Row } from "../rows.ts";
 import type { Validation } from "../validation.ts";
 import { brake } from "./brakes.ts";
@@ -57,7 +65,7 @@ export const sweep = (input: SweepInput): SweepOutput => {
   const marked = nextMarks(input, missing);
   const suspicious = suspiciousFolders(input.scan.folders, marked);
   problems.push(...suspicious.map(emptied));
-  const proves = proven && suspicious.length === 0;
+  const proves = (key: string): boolean => proven && (suspicious.length === 0 || isConfirmed(input.rows.get(key)));
   const { state, due } = brake({
     before: input.missing,
     missing,
@@ -126,7 +134,8 @@ const taken = (key: string, documents: readonly ObjectDocument[], input: SweepIn
 const updated = (row: Row, document: ObjectDocument, manifest: Manifest, { validation }: SweepInput): Taken => {
   const checked = checkedUpdate(validation, row, manifest);
   if (!checked.ok) return { problems: document.problems(checked.errors) };
-  return checked.value === row ? untouched : { row: checked.value, problems: [] };
+  const next = withoutConfirmation(checked.value);
+  return next === row ? untouched : { row: next, problems: [] };
 };
 
 const twice = (key: string, places: readonly Place[]): Problem[] =>
@@ -199,7 +208,7 @@ const emptied = (folder: string): Problem => ({
   column: 1,
   message:
     "the folder held documents and now has none (or is no longer watched): nothing is deleted until a document is seen in it " +
-    "again or the deletion is confirmed",
+    `again, or for an object with: aetherv confirm-delete KIND/NAME --batch ${emptiedBatch}`,
 });
 
 const placesOf = (documents: Documents): [string, Place][] =>

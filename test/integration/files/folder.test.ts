@@ -244,22 +244,42 @@ describe("a removed document", () => {
     expect(rig.object("a")).toBeUndefined();
   });
 
-  it("in a folder that is emptied goes once the emptiness is confirmed", async () => {
+  it("in a folder that is emptied goes once that is confirmed, the others stay", async () => {
     const rig = await twoDisks();
     await rig.remove("a.yaml");
     await rig.remove("b.yaml");
     await rig.pass();
-    expect(rig.store.emptied()).toEqual([rig.folder]);
-    expect(rig.problems()).toEqual([expect.stringContaining("held documents and now has none")]);
+    expect(rig.problems()).toEqual([expect.stringContaining("aetherv confirm-delete KIND/NAME --batch emptied")]);
     await rig.start();
     await rig.pass();
     expect(rig.missing()).toEqual(["a", "b"]);
-    await expect(rig.store.confirmEmpty("/elsewhere")).rejects.toThrow(`there are: ${rig.folder}`);
-    await rig.store.confirmEmpty();
+    await rig.store.setAnnotation(diskKey("a"), "aetherv.io/confirm-delete", "another");
+    await rig.pass();
+    expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
+    await rig.store.setAnnotation(diskKey("a"), "aetherv.io/confirm-delete", "emptied");
+    await rig.store.sweep();
     expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
     await rig.pass();
     expect(rig.object("a")?.metadata.deletionTimestamp).toBeDefined();
-    expect(rig.object("b")?.metadata.deletionTimestamp).toBeDefined();
+    expect(rig.object("b")?.metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  it("that comes back makes its confirmation void", async () => {
+    const rig = await twoDisks();
+    const empty = async (): Promise<void> => {
+      await rig.remove("a.yaml");
+      await rig.remove("b.yaml");
+      await rig.store.sweep();
+    };
+    await empty();
+    await rig.store.setAnnotation(diskKey("a"), "aetherv.io/confirm-delete", "emptied");
+    await rig.write("a.yaml", diskYaml("a"));
+    await rig.write("b.yaml", diskYaml("b"));
+    await rig.store.sweep();
+    expect(rig.object("a")?.metadata.annotations).toBeUndefined();
+    await empty();
+    await rig.pass(3_600_000);
+    expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
   });
 
   it("in a folder that is no longer watched deletes nothing", async () => {
@@ -272,7 +292,7 @@ describe("a removed document", () => {
     await rig.pass();
     expect(rig.uid("a")).toBeDefined();
     expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
-    expect(rig.store.emptied()).toEqual([rig.folder]);
+    expect(rig.problems()).toEqual([expect.stringContaining("or is no longer watched")]);
   });
 
   it("in an unreadable folder within deletes nothing", async () => {
@@ -294,7 +314,7 @@ describe("a moved folder", () => {
     const rig = await twoDisks();
     await rig.remove("b.yaml");
     await rig.start({ folders: [`${rig.folder}/`, `${rig.folder}/../manifests`] });
-    expect(rig.store.emptied()).toEqual([]);
+    expect(rig.problems()).toEqual([]);
     await rig.pass();
     expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
     expect(rig.object("b")?.metadata.deletionTimestamp).toBeDefined();
@@ -305,7 +325,7 @@ describe("a moved folder", () => {
     const moved = `${rig.folder}-moved`;
     await rename(rig.folder, moved);
     await rig.start({ folders: [moved] });
-    expect(rig.store.emptied()).toEqual([]);
+    expect(rig.problems()).toEqual([]);
     await rm(join(moved, "a.yaml"));
     await rig.pass();
     expect(rig.object("a")?.metadata.deletionTimestamp).toBeDefined();
