@@ -6,7 +6,7 @@ import type { VirtualDisk, VirtualMachine } from "../../src/api/generated/types.
 import { bytesOf } from "../../src/api/quantity.ts";
 import type { Key, Resource } from "../../src/api/resource.ts";
 import { completeSpec } from "../../src/api/defaults.ts";
-import { needsApproval } from "../../src/engine/plan.ts";
+import { needsApproval, valueText } from "../../src/engine/plan.ts";
 import type { Decision, HostView, World } from "../../src/engine/ports.ts";
 import { HostSnapshot } from "../../src/engine/snapshot.ts";
 import type { DiskState, VmState } from "../../src/protocol/generated/types.ts";
@@ -217,7 +217,7 @@ const approval = (disk: VirtualDisk) => ({
     const value = field
       .split(".")
       .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], disk.spec);
-    const to = value === undefined ? {} : { to: String(value) };
+    const to = value === undefined ? {} : { to: valueText(value) ?? "" };
     return [{ path: `VirtualDisk/data:spec.${field}`, ...to, effect: "Restart" as const }];
   }),
 });
