@@ -33,6 +33,7 @@ interface SnapshotFile extends StateSnapshot {
  */
 export class FolderStorage implements StateStorage {
   readonly #folder: string;
+  readonly #compactBytes: number;
   #snapshotMark = "";
   #log = 0;
   #logFile: number | undefined;
@@ -40,8 +41,9 @@ export class FolderStorage implements StateStorage {
   #rest = Buffer.alloc(0);
   #locked = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, compactBytes = COMPACT_BYTES) {
     this.#folder = folder;
+    this.#compactBytes = compactBytes;
     mkdirSync(folder, { recursive: true });
     if (!this.#markOf()) withFileLock(this.#path("lock"), () => this.#first());
   }
@@ -130,9 +132,15 @@ export class FolderStorage implements StateStorage {
 
   append(record: StateRecord, table: StateTable): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
-    writeSync(this.#file(), line);
+    try {
+      writeSync(this.#file(), line);
+    } catch (error) {
+      // The table is ahead of the log now: it is read anew before anything else.
+      this.#snapshotMark = "";
+      throw error;
+    }
     this.#offset += line.length;
-    if (this.#offset > COMPACT_BYTES) this.#compact(table);
+    if (this.#offset > this.#compactBytes) this.#compact(table);
   }
 
   /** The new snapshot names a new, empty log; the old log goes last. A crash between any two of these loses nothing. */

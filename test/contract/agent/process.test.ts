@@ -19,7 +19,11 @@ describe("session", () => {
   test.each(chosen)("$name", ({ one }) => runCase(startSession, withoutCuts(one)), TIMEOUT);
 
   const create = chosen.find(({ name }) => name.startsWith("vm.create"));
-  test("a create cut by the process's end after each effect", () => runCase(startSession, create?.one ?? fail()), TIMEOUT);
+  test(
+    "a create cut by the process's end after each effect",
+    () => runCase(startSession, create?.one ?? fail()),
+    TIMEOUT,
+  );
 });
 
 const fail = (): never => {
