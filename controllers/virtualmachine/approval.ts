@@ -8,6 +8,7 @@ import { annotationOf, compact } from "../shared/objects.ts";
 import { wantedPower } from "./desired.ts";
 import { planHash } from "../shared/planHash.ts";
 import { windowOf, windowState } from "./window.ts";
+import type { WindowState } from "./window.ts";
 
 export type Latch = NonNullable<NonNullable<VirtualMachine["status"]>["approval"]>;
 type Latched = NonNullable<Latch["changes"]>[number];
@@ -20,6 +21,8 @@ export interface Approval {
   readonly latch?: Latch;
   /** A power cycle was asked for and is not done. */
   readonly restart: boolean;
+  /** The machine was stopped for the latch once: not again. */
+  readonly spent?: boolean;
   /** Why changes wait. */
   readonly waits?: { readonly reason: "AwaitingApproval" | "AwaitingWindow"; readonly message: string };
   /** Milliseconds until the window opens. */
@@ -56,15 +59,24 @@ export const restartWanted = (vm: VirtualMachine, state: VmState, world: World):
   return !after.some((time) => time !== undefined && time >= asked);
 };
 
-/** The latch as it was, if any of it is still to be done. */
-const kept = ({ vm, state, pending, dependentsBusy }: ApprovalContext, restart: boolean): Latch | undefined => {
+/**
+ * The latch as it was, if any of it is still to be done. A stop that was not begun when its window closed has to wait for the next
+ * one; a machine stopped for its changes is started again under the same approval, whatever powerPolicy says.
+ */
+const kept = (context: ApprovalContext, restart: boolean, window: WindowState): Latch | undefined => {
+  const { vm, state, pending, dependentsBusy } = context;
   const latch = vm.status?.approval;
   if (!latch) return undefined;
+  const running = state.state === "Running";
+  if (running && window.at === "closed" && !isSpent(vm, latch)) return undefined;
   const open = pending.some((change) => !isImpossible(change.effect) && isApproved(latch, change));
-  // A machine stopped for its changes is started again under the same approval, whatever powerPolicy says.
-  const stopped = state.state !== "Running" && wantedPower(vm) === "Running";
+  const stopped = !running && wantedPower(vm) === "Running";
   return open || restart || dependentsBusy || stopped ? latch : undefined;
 };
+
+/** Whether the machine was off since the approval was taken up: a change that was not made then would not be made by another stop. */
+const isSpent = (vm: VirtualMachine, latch: Latch): boolean =>
+  Date.parse(vm.status?.offSince ?? "") >= Date.parse(latch.since ?? "");
 
 const latchOf = (hash: string | undefined, changes: readonly PendingChange[], now: Date): Latch => ({
   ...(hash !== undefined && { planHash: hash }),
@@ -76,29 +88,42 @@ const latchOf = (hash: string | undefined, changes: readonly PendingChange[], no
 export const approve = (context: ApprovalContext): Approval => {
   const { vm, host, state, pending, world } = context;
   const restart = restartWanted(vm, state, world);
-  const latch = kept(context, restart);
-  const open = pending.filter((change) => needsApproval(change.effect) && !isApproved(latch, change));
-  const all = pending.filter(({ effect }) => needsApproval(effect));
-  const hash = planHash(vm.metadata.uid, all);
-  const shown = { restart, ...(hash !== undefined && { planHash: hash }) };
-  if (open.length === 0 && (!restart || latch)) return { ...shown, ...(latch && { latch }) };
-  const automatic = vm.spec.disruption?.approval === "Automatic";
-  const approved = automatic || restart || annotationOf(vm, annotations.approve) === hash;
-  if (!approved) {
-    const message = `Approve with: aetherv approve VirtualMachine/${vm.metadata.name} (plan ${hash ?? "none"}).`;
-    return { ...shown, restart: false, ...(latch && { latch }), waits: { reason: "AwaitingApproval", message } };
-  }
   const window = windowState(windowOf(vm, host), world.now);
-  if (window.at === "open") return { ...shown, latch: latchOf(hash, all, world.now) };
+  const latch = kept(context, restart, window);
+  const all = pending.filter(({ effect }) => needsApproval(effect));
+  const open = all.filter((change) => !isApproved(latch, change));
+  const hash = planHash(vm.metadata.uid, all);
+  const shown = { ...(hash !== undefined && { planHash: hash }), ...(latch && { latch }) };
+  if (latch && open.length === 0 && !restart && state.state === "Running" && isSpent(vm, latch)) {
+    return { ...shown, restart, spent: true, ...(all.length > 0 && { waits: notDone(vm, all) }) };
+  }
+  if (open.length === 0 && (!restart || (latch && !isSpent(vm, latch)))) return { ...shown, restart };
+  const automatic = vm.spec.disruption?.approval === "Automatic";
+  if (!automatic && !restart && annotationOf(vm, annotations.approve) !== hash) {
+    return { ...shown, restart: false, waits: { reason: "AwaitingApproval", message: askFor(vm, all, hash) } };
+  }
+  return window.at === "open"
+    ? { ...shown, restart, latch: latchOf(hash, all, world.now) }
+    : { ...shown, restart: restart && latch !== undefined, ...windowWaits(window, world.now) };
+};
+
+const pathsOf = (changes: readonly PendingChange[]): string => changes.map(({ path }) => path).join(", ");
+
+const askFor = (vm: VirtualMachine, all: readonly PendingChange[], hash: string | undefined): string =>
+  `${pathsOf(all)}: approve with aetherv approve VirtualMachine/${vm.metadata.name} (plan ${hash ?? "none"}).`;
+
+const notDone = (vm: VirtualMachine, all: readonly PendingChange[]): NonNullable<Approval["waits"]> => ({
+  reason: "AwaitingApproval",
+  message: `The machine was stopped and started, and ${pathsOf(all)} could not be changed. Try again with aetherv restart VirtualMachine/${vm.metadata.name}.`,
+});
+
+const windowWaits = (
+  window: Extract<WindowState, { at: "closed" }>,
+  now: Date,
+): Pick<Approval, "waits" | "wakeAfterMs"> => {
   const message = window.problem
     ? `The restart window can't be read: ${window.problem}`
     : `Approved; the restart window opens at ${window.opens?.toISOString() ?? "no time that is known"}.`;
-  const wakeAfterMs = window.opens && window.opens.getTime() - world.now.getTime() + 500;
-  return {
-    ...shown,
-    restart: restart && latch !== undefined,
-    ...(latch && { latch }),
-    waits: { reason: "AwaitingWindow", message },
-    ...(wakeAfterMs !== undefined && { wakeAfterMs }),
-  };
+  const wakeAfterMs = window.opens && window.opens.getTime() - now.getTime() + 500;
+  return { waits: { reason: "AwaitingWindow", message }, ...(wakeAfterMs !== undefined && { wakeAfterMs }) };
 };

@@ -1,3 +1,4 @@
+import type { VirtualMachine } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { isImpossible, pendingOf } from "../../src/engine/plan.ts";
@@ -70,6 +71,7 @@ const powerPlan = (standing: Standing): PowerPlan | undefined => {
   const forChanges =
     state === "Running" &&
     latch !== undefined &&
+    !approval.spent &&
     (approval.restart || pending.some((one) => one.effect === "Restart" && isApproved(latch, one)));
   if (forChanges) return { to: "Off", forChanges };
   // What was stopped for its changes is started again, under powerPolicy OnCreate too.
@@ -80,9 +82,11 @@ const powerPlan = (standing: Standing): PowerPlan | undefined => {
   return { to, forChanges, ...(waits && { waits }) };
 };
 
+const wasStarted = (vm: VirtualMachine, state: VmState): boolean =>
+  vm.status?.id === state.id && vm.status.firstStartedAt !== undefined;
+
 const startWaits = ({ scene: { vm, world }, sight, approval }: Standing): PowerPlan["waits"] => {
-  const everStarted = vm.status?.id === sight.state.id && vm.status.firstStartedAt !== undefined;
-  const missing = everStarted ? [] : missingDevices(vm, sight.devices);
+  const missing = wasStarted(vm, sight.state) ? [] : missingDevices(vm, sight.devices);
   if (missing.length > 0) return { reason: "WaitingForDevices", message: `${missing.join("; ")}.` };
   const busy = busyDependents(sight.devices, approval.latch);
   const left = Date.parse(vm.status?.offSince ?? world.now.toISOString()) + longestOff - world.now.getTime();
@@ -116,8 +120,10 @@ export const present = (scene: Scene, state: VmState): Verdict => {
     return { ...common, trio: conditions.waiting("WaitingForJob", busy), more: restartRequired(standing, power) };
   const steps = candidates(standing, power);
   const last = scene.world.lastFault;
-  // A job that keeps failing must not hold up the others.
-  const next = steps.find(({ operation }) => operation !== last?.operation) ?? steps[0];
+  // A job that keeps failing must not hold up the others, but nothing is started first in a state that nobody declared.
+  const next =
+    (wasStarted(scene.vm, state) ? steps.find(({ operation }) => operation !== last?.operation) : undefined) ??
+    steps[0];
   const more = [
     ...restartRequired(standing, power),
     ...settingsConditions(settings),

@@ -99,7 +99,7 @@ const stateOf = (lab: Lab): VmState => {
 const converge = async (lab: Lab): Promise<void> => {
   for (let turn = 0; turn < 4; turn += 1) {
     await lab.settle();
-    lab.forgive();
+    lab.retry();
     await lab.clock.advance(60_000);
   }
 };

@@ -329,6 +329,12 @@ export class Lab {
     return true;
   }
 
+  /** Lets failed jobs be sent again now; the failures stay known. */
+  retry(): void {
+    for (const remembered of this.#remembered.values())
+      if (remembered.lastFault) remembered.lastFault = { ...remembered.lastFault, retryAt: this.clock.now() };
+  }
+
   /** Forgets failures, so that failed jobs are sent again. */
   forgive(): void {
     for (const [uid, { lastJob }] of this.#remembered) this.#remembered.set(uid, lastJob ? { lastJob } : {});

@@ -169,6 +169,64 @@ describe("approval", () => {
     expect(seen(lab)).toMatchObject({ cpu: { count: 4 }, state: "Running" });
   });
 
+  test("a paused machine's approved change waits for its start without a word more", async () => {
+    const lab = await ready({ disruption: { approval: "Automatic" }, powerState: "Paused" });
+    const spec = vmSpec({ disruption: { approval: "Automatic" }, powerState: "Paused", cpu: { count: 4 } });
+    lab.apply({ kind: "VirtualMachine", name: "web", spec });
+    await lab.settle();
+    expect(lab.sent).toEqual([]);
+    lab.apply({ kind: "VirtualMachine", name: "web", spec: { ...spec, powerState: "Running" } });
+    await lab.settle();
+    expect(seen(lab)).toMatchObject({ state: "Running", cpu: { count: 4 } });
+  });
+
+  test("a change that a stop could not make does not stop the machine again", async () => {
+    const lab = await ready({ disruption: { approval: "Automatic" } });
+    const host = lab.hosts.get("hv1");
+    if (!host) throw new Error("no host");
+    const rule = {
+      id: "1",
+      operation: "vm.update" as const,
+      fault: { type: "error" as const, code: "HyperVError" as const },
+    };
+    host.behaviour = { ...host.behaviour, faults: [rule] };
+    lab.apply({
+      kind: "VirtualMachine",
+      name: "web",
+      spec: vmSpec({ disruption: { approval: "Automatic" }, cpu: { count: 4 } }),
+    });
+    for (let turn = 0; turn < 5; turn += 1) {
+      await lab.settle();
+      lab.retry();
+      await lab.clock.advance(60_000);
+    }
+    expect(lab.sent.filter((one) => one === "vm.power web")).toHaveLength(2);
+    expect(seen(lab)?.state).toBe("Running");
+    expect(readyText(vmOf(lab, "web"))).toMatch(/^True ChangesPending: .*could not be changed.*aetherv restart/);
+    host.behaviour = { ...host.behaviour, faults: [] };
+    lab.annotate("VirtualMachine", "web", { "aetherv.io/restarted-at": lab.clock.now().toISOString() });
+    await lab.settle();
+    expect(seen(lab)).toMatchObject({ state: "Running", cpu: { count: 4 } });
+    expect(readyText(vmOf(lab, "web"))).toBe("True Converged: ");
+  });
+
+  test("an approval that was not begun when the window closed waits for the next one", async () => {
+    const window = { schedule: "0 0 * * *", timeZone: "UTC", durationMinutes: 10 };
+    const lab = await ready({ disruption: { approval: "Automatic", window } });
+    await lab.clock.advance(Date.parse("2026-01-02T00:05:00Z") - lab.clock.now().getTime());
+    change(lab, { heartbeat: "NoContact", due: [] });
+    const spec = vmSpec({ disruption: { approval: "Automatic", window }, cpu: { count: 4 } });
+    lab.apply({ kind: "VirtualMachine", name: "web", spec });
+    await lab.settle();
+    expect(conditionOf(vmOf(lab, "web"), "RestartRequired")).toMatchObject({ reason: "GuestNotReady" });
+    await lab.clock.advance(600_000);
+    change(lab, { heartbeat: "OK" });
+    lab.forgive();
+    await lab.settle();
+    expect(conditionOf(vmOf(lab, "web"), "RestartRequired")).toMatchObject({ reason: "AwaitingWindow" });
+    expect(seen(lab)?.cpu.count).toBe(2);
+  });
+
   test("a hash that matches nothing does nothing", async () => {
     const lab = await ready();
     lab.apply({ kind: "VirtualMachine", name: "web", spec: vmSpec({ cpu: { count: 4 } }) });
