@@ -51,6 +51,19 @@ export const isConfirmed = (resource: Resource): boolean => {
 const pinnedBatch = ({ status }: Resource): string | undefined =>
   (status as { readonly deletionBatch?: string } | undefined)?.deletionBatch;
 
+/**
+ * The status decided for an object under deletion, with the batch that it was once held in: a confirmation must last until the deletion,
+ * which may take several jobs and a restart of this program, is at its end.
+ */
+export const withBatch = (resource: Resource, status: unknown): unknown => {
+  const batch = pinnedBatch(resource);
+  if (batch === undefined || resource.metadata.deletionTimestamp === undefined || status === undefined) return status;
+  return { deletionBatch: batch, ...withoutUndefined(status as object) };
+};
+
+const withoutUndefined = (value: object): object =>
+  Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+
 const guarded = (resource: Resource): Guarded => {
   const { uid, deletionTimestamp } = resource.metadata;
   const pinned = pinnedBatch(resource);

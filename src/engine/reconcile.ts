@@ -5,6 +5,7 @@ import { backoffMs, type DelayLimits } from "./backoff.ts";
 import { deepEqual } from "./equal.ts";
 import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts";
 import { finishedJob, nextFault } from "./faultGate.ts";
+import { withBatch } from "./massDelete.ts";
 import { mergeMetadata } from "./metadata.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
@@ -128,7 +129,9 @@ export class Reconciler {
     if (remembered.lastFault && remembered.faultCause !== this.#cause(resource, kind)) delete remembered.lastFault;
     const { deferredStatus } = remembered;
     const shown = deferredStatus === undefined ? resource : { ...resource, status: deferredStatus };
-    const decision = kind.decide(shown, this.world(shown));
+    const decided = kind.decide(shown, this.world(shown));
+    const status = withBatch(shown, decided.status);
+    const decision = status === decided.status ? decided : { ...decided, status };
     const host = decision.metadata?.annotations?.[names.host];
     // In the same turn as the decision: the next object's placement must count it.
     if (typeof host === "string" && host !== placed) this.assumedHosts.set(keyText(key), host);

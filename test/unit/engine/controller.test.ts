@@ -348,6 +348,24 @@ describe("deletion", () => {
     expect(stage.store.cache.get(vmKey("web"))).toBeUndefined();
   });
 
+  it("that is confirmed goes on through faults and a restart", async () => {
+    const names = ["a", "b", "c", "d", "e"];
+    await readyMachines(names);
+    let failures = 10;
+    stage.answer = (order) => ((failures -= 1) >= 0 ? { error: "Busy" } : stage.done(order));
+    await Promise.all(names.map((name) => stage.store.remove(vmKey(name))));
+    await stage.clock.advance(5000);
+    for (const name of names) {
+      const { deletionBatch } = stage.object(name).status as { deletionBatch: string };
+      await stage.annotate(name, { [annotations.confirmDelete]: deletionBatch });
+    }
+    await stage.clock.advance(1000);
+    await stage.controller?.stop();
+    await stage.start();
+    await stage.clock.advance(60_000);
+    expect(stage.store.cache.list("VirtualMachine")).toEqual([]);
+  });
+
   it("is not sent when the machine turned out to be gone meanwhile", async () => {
     await readyMachines(["web"]);
     const real = stage.store.get.bind(stage.store);
