@@ -33,6 +33,7 @@ export const layoutOf = (host: VMHost): Layout => {
     virtualMachinePath: host.spec.virtualMachinePath ?? defaultClass(host)?.path ?? classes[0]?.path ?? hypervDefault,
     storageClasses: classes,
     imagePaths: [...(host.spec.imagePaths ?? [])],
-    trashRetentionSeconds: Math.round(durationMs(host.spec.trashRetention ?? "24h") / 1000),
+    ...(host.spec.adoption?.paths && { adoptionPaths: [...host.spec.adoption.paths] }),
+    trashRetentionSeconds: Math.round(durationMs(host.spec.trashRetention) / 1000),
   };
 };

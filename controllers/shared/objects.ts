@@ -43,9 +43,6 @@ export const vmObject = (world: World, beside: Resource, name: string): VirtualM
 export const diskObject = (world: World, beside: Resource, name: string): VirtualDisk | undefined =>
   world.objects.get(siblingKey(beside, "VirtualDisk", name)) as VirtualDisk | undefined;
 
-export const adapterObject = (world: World, beside: Resource, name: string): NetworkAdapter | undefined =>
-  world.objects.get(siblingKey(beside, "NetworkAdapter", name)) as NetworkAdapter | undefined;
-
 /** The placement that was decided: the scheduler's annotation, or one that is not in the cache yet. */
 export const recordedPlacement = (resource: Resource, world: World): string | undefined =>
   annotationOf(resource, annotations.host) ?? world.assumedHosts.get(keyText(keyOf(resource)));
