@@ -1,7 +1,7 @@
 import { isUnder, samePath } from "../../src/engine/paths.ts";
 import type { Attachment, SnapshotView } from "../../src/engine/ports.ts";
 import type { VirtualDisk } from "../../src/api/generated/types.ts";
-import type { DiskState } from "../../src/protocol/generated/types.ts";
+import type { DiskState, TrashItem } from "../../src/protocol/generated/types.ts";
 import { namespaceOf } from "../shared/objects.ts";
 import type { Scene } from "./scene.ts";
 import { wasProvisioned } from "./scene.ts";
@@ -106,8 +106,12 @@ const hinted = (disk: VirtualDisk, snapshot: SnapshotView): readonly DiskState[]
     ({ sidecar, diskId }) => sidecar?.uid === disk.metadata.uid && (diskId === undefined || diskId === sidecar.diskId),
   );
 
+/** The disk's file in the host's trash. */
+export const trashOf = (disk: VirtualDisk, snapshot: SnapshotView): TrashItem | undefined =>
+  [...snapshot.trash.values()].find(({ owner }) => owner.uid === disk.metadata.uid);
+
 const missingText = (disk: VirtualDisk, snapshot: SnapshotView): string => {
-  const trashed = [...snapshot.trash.values()].find(({ owner }) => owner.uid === disk.metadata.uid);
+  const trashed = trashOf(disk, snapshot);
   const { path } = disk.status ?? {};
   return trashed
     ? `The file lies in the trash at ${trashed.path}; bring it back with aetherv restore.`

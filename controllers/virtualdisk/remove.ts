@@ -21,7 +21,7 @@ import {
 } from "../shared/objects.ts";
 import { jobAct, nextStep, outcome } from "../shared/outcome.ts";
 import { detaching, locksOf, targetOf } from "./attach.ts";
-import { find } from "./find.ts";
+import { find, trashOf } from "./find.ts";
 import type { File, Found } from "./find.ts";
 import { hasCheckpoints, isBlocked } from "./make.ts";
 import { deadlines } from "./scene.ts";
@@ -107,7 +107,7 @@ const removeOn = (scene: Scene): Decision => {
 };
 
 const gone = ({ disk, snapshot }: Scene, found: Found): [string, string] => {
-  const item = [...snapshot.trash.values()].find(({ owner }) => owner.uid === disk.metadata.uid);
+  const item = trashOf(disk, snapshot);
   if (item)
     return ["Trashed", `The file lies in the trash at ${item.path} until ${item.purgeAt}; see aetherv restore.`];
   return ["Released", found.at === "missing" ? found.message : "There is no file."];

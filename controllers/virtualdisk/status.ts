@@ -9,7 +9,7 @@ import { isOff } from "../shared/machine.ts";
 import type { Machine } from "../shared/machine.ts";
 import { compact } from "../shared/objects.ts";
 import { declaredAttachment, holderOf, targetOf } from "./attach.ts";
-import { classesAt } from "./find.ts";
+import { classesAt, trashOf } from "./find.ts";
 import type { File, Found } from "./find.ts";
 import { growth } from "./plan.ts";
 import type { DiskPlan } from "./plan.ts";
@@ -27,7 +27,7 @@ export const statusOf = (scene: Scene, found: Found, plan: DiskPlan, trio: reado
     ...(file ? fileStatus(scene, file) : { ...scene.disk.status }),
     attachedTo: attachedTo(scene, file, target),
     progress: progress(scene),
-    trash: undefined,
+    trash: file ? undefined : trashed(scene),
     pendingChanges: pending.length > 0 ? pending : undefined,
   };
   const drafts = [...trio, provisioned(scene, found, plan), attached(scene, found, plan, target), resizing(plan)];
@@ -85,6 +85,12 @@ const shownAttachment = (scene: Scene, attachment: Attachment): Status["attached
   const { controllerType: controller, controllerNumber, controllerLocation } = attachment.disk;
   const virtualMachine = holderOf(scene, attachment)?.name;
   return compact({ virtualMachine, controller, controllerNumber, controllerLocation }) as Status["attachedTo"];
+};
+
+/** Where the file lies, if it is in the host's trash. */
+const trashed = ({ disk, snapshot }: Scene): Status["trash"] => {
+  const item = trashOf(disk, snapshot);
+  return item && { path: item.path, since: item.deletedAt, purgeAfter: item.purgeAt };
 };
 
 const longOperations = ["disk.clone", "disk.move"];

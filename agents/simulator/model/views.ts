@@ -115,7 +115,8 @@ export const trashItem = (world: World, file: DiskFile): TrashItem | undefined =
 /** Whether an inventory shows the file as a disk: below a managed path, or in a machine's chain. */
 export const isManaged = (world: World, layout: Layout, path: string): boolean => {
   if (isTrash(path) || isPartial(path)) return false;
-  const roots = [layout.virtualMachinePath, ...layout.storageClasses.map((one) => one.path)];
+  const classes = layout.storageClasses.map((one) => one.path);
+  const roots = [layout.virtualMachinePath, ...classes, ...(layout.adoptionPaths ?? [])];
   return roots.some((root) => isUnder(path, root)) || world.holders(path).length > 0;
 };
 

@@ -1570,6 +1570,14 @@ export const operationsSchema = {
       "$ref": "state#/$defs/Path"
      }
     },
+    "adoptionPaths": {
+     "type": "array",
+     "maxItems": 32,
+     "items": {
+      "$ref": "state#/$defs/Path"
+     },
+     "description": "Folders whose files may be taken over: an inventory shows the disks there too."
+    },
     "trashRetentionSeconds": {
      "type": "integer",
      "minimum": 0

@@ -464,6 +464,10 @@ export interface Layout {
     path: Path;
   }[];
   imagePaths: Path[];
+  /**
+   * Folders whose files may be taken over: an inventory shows the disks there too.
+   */
+  adoptionPaths?: Path[];
   trashRetentionSeconds: number;
 }
 /**

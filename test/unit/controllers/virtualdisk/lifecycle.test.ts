@@ -330,6 +330,45 @@ describe("attachment", () => {
   });
 });
 
+describe("while a job runs", () => {
+  const inFlight = (lab: Lab, host: LabHost, name: string, operation: "disk.clone", percent: number) =>
+    host.jobs.set(lab.get("VirtualDisk", name).metadata.uid, {
+      id: "job-1",
+      operation,
+      startedAt: new Date(0),
+      percent,
+    });
+
+  test("a clone shows its progress in steps of ten, and nothing else is sent", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "copy", { source: { type: "Image", image: "beos" }, host: "hv1" });
+    await lab.settle();
+    edit(lab, "VirtualDisk", "copy", { size: "30Gi" });
+    inFlight(lab, host, "copy", "disk.clone", 47);
+    const { act, status } = lab.decide("VirtualDisk", "copy");
+    expect(act).toEqual({ do: "nothing" });
+    expect((status as VirtualDisk["status"])?.progress).toEqual({
+      operation: "disk.clone",
+      percent: 40,
+      startedAt: "1970-01-01T00:00:00Z",
+    });
+  });
+
+  test("a deletion waits for it", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    jobs(lab);
+    inFlight(lab, host, "data", "disk.clone", 1);
+    lab.delete("VirtualDisk", "data");
+    await lab.settle();
+    expect(jobs(lab)).toEqual([]);
+    host.jobs.clear();
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.delete data"]);
+  });
+});
+
 describe("what is there stays", () => {
   test("a disk whose file is gone is never made again", async () => {
     const { lab, host } = stage();
@@ -463,6 +502,33 @@ describe("deletion", () => {
     expect(hours).toEqual({ "web-os": 24, spare: 1 });
   });
 
+  test("is held by the mass-delete guard, which is told with its batch", async () => {
+    const { lab } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    jobs(lab);
+    lab.massDelete = { batch: "0badcafe", message: "Too many at once." };
+    lab.delete("VirtualDisk", "data");
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/MassDeleteGuard");
+    expect(disk(lab, "data").deletionBatch).toBe("0badcafe");
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("a file put into the trash by somebody is told, and not made again", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    const { uid } = lab.get("VirtualDisk", "data").metadata;
+    const owner = { kind: "VirtualDisk" as const, namespace: "default", name: "data", uid };
+    await host.run("disk.delete", { owner, path: disk(lab, "data").path, retentionSeconds: 3600 }, []);
+    jobs(lab);
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/DiskMissing");
+    expect(disk(lab, "data").trash?.path).toMatch(/Trash/);
+    expect(jobs(lab)).toEqual([]);
+  });
+
   test("waits while its machine has it", async () => {
     const { lab, host } = await running();
     lab.delete("VirtualDisk", "web-os");
@@ -523,13 +589,13 @@ describe("deletion", () => {
 
   test("an adopted file is taken over, kept where it was found, and given up", async () => {
     const lab = new Lab();
-    const host = addHost(lab, "hv1", { adoption: { namespaces: ["default"], paths: ["D:\\Disks"] } });
-    const path = "D:\\Disks\\Old\\legacy.vhdx";
+    const host = addHost(lab, "hv1", { adoption: { namespaces: ["default"], paths: ["D:\\Old"] } });
+    const path = "D:\\Old\\legacy.vhdx";
     host.admin((world) => {
       const image = world.disks().find((one) => one.path.endsWith("debian-12.vhdx"));
       if (image) world.putFile({ ...image, path, diskId: "00000000-0000-4000-8000-00000000abcd" });
     });
-    put(lab, "VirtualDisk", "legacy", { source: { type: "File", path }, host: "hv1" });
+    put(lab, "VirtualDisk", "legacy", { source: { type: "File", path } });
     await lab.settle();
     expect(disk(lab, "legacy")).toMatchObject({ path, id: "00000000-0000-4000-8000-00000000abcd" });
     expect(told(lab, "VirtualDisk", "legacy")).toBe("True/Converged");
