@@ -23,17 +23,16 @@ export interface Remembered {
 /** Annotations that this program itself writes: their change is no wish of anybody. */
 const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration]);
 
+const sorted = (entries: readonly [string, string][]): readonly [string, string][] =>
+  entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+
 const wishes = ({ metadata }: Resource): string =>
-  JSON.stringify(
-    Object.entries(metadata.annotations ?? {})
-      .filter(([name]) => !ownAnnotations.has(name))
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
+  JSON.stringify(sorted(Object.entries(metadata.annotations ?? {}).filter(([name]) => !ownAnnotations.has(name))));
 
 /** Changes when somebody changed what is wanted of the object: its spec, annotations, deletion. Not by its status. */
 export const wantedVersion = (resource: Resource): string => {
   const { uid, generation, deletionTimestamp = "", labels = {} } = resource.metadata;
-  return JSON.stringify([uid, generation, deletionTimestamp, Object.entries(labels).sort(), wishes(resource)]);
+  return JSON.stringify([uid, generation, deletionTimestamp, sorted(Object.entries(labels)), wishes(resource)]);
 };
 
 /** What a fault depends on besides the host: the object as wanted, and the specs of all it refers to. */

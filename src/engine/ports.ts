@@ -116,13 +116,6 @@ export interface Step<O extends Operation = Operation> {
   readonly reason?: string;
 }
 
-/** What is known of a thing on its host. Unknown is not absent. */
-export type Seen<S> =
-  | { readonly at: "absent" }
-  | { readonly at: "unknown"; readonly why: Fault }
-  | { readonly at: "busy"; readonly job: JobInFlight; readonly state?: S }
-  | { readonly at: "present"; readonly state: S };
-
 /** A thing that can't be planned yet (waiting) or not until its owner changes something (stalled). `reason` is CamelCase. */
 export interface Blocked {
   readonly at: "waiting" | "stalled";

@@ -27,7 +27,10 @@ export interface Surroundings {
 export interface ReconcileCounters {
   reconciles: number;
   metadataWrites: number;
+  /** All of them; those of mere progress and of news about objects that stay Ready are counted apart as well. */
   statusWrites: number;
+  progressWrites: number;
+  laterWrites: number;
   jobs: number;
 }
 
@@ -50,7 +53,14 @@ export class Reconciler {
   readonly memory = new Memory();
   /** Placements decided whose annotation is not in the cache yet; by key text. */
   readonly assumedHosts = new Map<string, string>();
-  readonly counters: ReconcileCounters = { reconciles: 0, metadataWrites: 0, statusWrites: 0, jobs: 0 };
+  readonly counters: ReconcileCounters = {
+    reconciles: 0,
+    metadataWrites: 0,
+    statusWrites: 0,
+    progressWrites: 0,
+    laterWrites: 0,
+    jobs: 0,
+  };
   readonly #parts: EngineParts;
   readonly #around: Surroundings;
   readonly #kinds: ReadonlyMap<string, Kind>;
@@ -157,6 +167,9 @@ export class Reconciler {
     const remembered = this.memory.of(key, resource.metadata.uid);
     await this.#parts.store.putStatus({ ...resource, status });
     this.counters.statusWrites += 1;
+    const purpose = writePurpose(resource.status, status);
+    if (purpose === "progress") this.counters.progressWrites += 1;
+    if (purpose === "later") this.counters.laterWrites += 1;
     remembered.statusWrittenAt = this.#parts.clock.now().getTime();
     delete remembered.deferredStatus;
     this.#parts.log.debug({ key: keyText(key), ...changedFields(resource.status, status) }, "status is written");

@@ -3,20 +3,10 @@ import { deepEqual } from "./equal.ts";
 import { PathMap, PathSet, pathKey, samePath } from "./paths.ts";
 import type { Attachment, SnapshotView } from "./ports.ts";
 import { isFile, missingFrom, touchedBy, usablePart } from "./snapshotAnswer.ts";
+import { nothingYet, type Changing, type SnapshotChange } from "./snapshotChange.ts";
 import { SnapshotIndex, validStampUid } from "./snapshotIndex.ts";
 
-/** What a fold changed: who has to look again. All empty when nothing differed from what was known. */
-export interface SnapshotChange {
-  readonly vmIds: ReadonlySet<string>;
-  /** Files and trash items, as the host spells them. */
-  readonly paths: ReadonlySet<string>;
-  /** Uids of the objects concerned: of stamps, of file names, of files held by a changed machine; before and after. */
-  readonly uids: ReadonlySet<string>;
-  /** The host's own state, or a thing that carries no uid of this control plane, differs. */
-  readonly host: boolean;
-  /** Part of the answer was set aside (older than a job's observation, or a removal in a part that could not be read): ask again without a digest. */
-  readonly again: boolean;
-}
+export { changedAnything, type SnapshotChange } from "./snapshotChange.ts";
 
 /** A snapshot as plain data, for tests and for copies. */
 export interface PlainSnapshot {
@@ -32,19 +22,9 @@ export interface PlainSnapshot {
   readonly trash: readonly TrashItem[];
 }
 
-interface Changing {
-  readonly vmIds: Set<string>;
-  readonly paths: Set<string>;
-  readonly uids: Set<string>;
-  host: boolean;
-  again: boolean;
-}
-
-const nothingYet = (): Changing => ({ vmIds: new Set(), paths: new Set(), uids: new Set(), host: false, again: false });
-
-/** Whether a fold changed anything at all. */
-export const changedAnything = (change: SnapshotChange): boolean =>
-  change.host || change.vmIds.size + change.paths.size + change.uids.size > 0;
+const each = <T>(items: readonly T[] | undefined, act: (item: T) => void): void => {
+  for (const item of items ?? []) act(item);
+};
 
 /**
  * What is known of one host. `fold` takes what jobs observed, `foldInventory` what host.inventory answered; both keep
@@ -191,18 +171,18 @@ export class HostSnapshot implements SnapshotView {
     this.#lastSeen.clear();
   }
 
-  #apply(observed: Delta, change: Changing): void {
-    for (const vm of observed.vms?.upsert ?? []) this.#putVm(vm, change);
-    for (const id of observed.vms?.remove ?? []) this.#dropVm(id, change);
-    for (const disk of observed.disks?.upsert ?? []) this.#putDisk(disk, change);
-    for (const path of observed.disks?.remove ?? []) this.#dropDisk(path, change);
-    for (const item of observed.trash?.upsert ?? []) this.#putTrash(item, change);
-    for (const path of observed.trash?.remove ?? []) this.#dropTrash(path, change);
-    for (const id of [...(observed.vms?.unknown ?? []), ...(observed.disks?.unknown ?? [])]) this.#doubt(id, change);
-    if (observed.host && !deepEqual(observed.host, this.host)) {
-      this.host = observed.host;
-      change.host = true;
-    }
+  #apply({ vms, disks, trash, host }: Delta, change: Changing): void {
+    each(vms?.upsert, (vm) => this.#putVm(vm, change));
+    each(vms?.remove, (id) => this.#dropVm(id, change));
+    each(disks?.upsert, (disk) => this.#putDisk(disk, change));
+    each(disks?.remove, (path) => this.#dropDisk(path, change));
+    each(trash?.upsert, (item) => this.#putTrash(item, change));
+    each(trash?.remove, (path) => this.#dropTrash(path, change));
+    each(vms?.unknown, (id) => this.#doubt(id, change));
+    each(disks?.unknown, (path) => this.#doubt(path, change));
+    if (!host || deepEqual(host, this.host)) return;
+    this.host = host;
+    change.host = true;
   }
 
   #putVm(vm: VmState, change: Changing): void {

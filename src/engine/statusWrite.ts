@@ -17,6 +17,18 @@ const mereProgress = (before: CommonStatus, next: CommonStatus): boolean =>
   before.observedGeneration === next.observedGeneration &&
   findCondition(next.conditions, "Ready")?.status !== "True";
 
+/** What a write of status is for. toReady: on the way from a change to Ready. progress: how far it is. later: news of an object that is Ready. */
+export type WritePurpose = "toReady" | "progress" | "later";
+
+export const writePurpose = (before: unknown, next: unknown): WritePurpose => {
+  const [was, is] = [common(before), common(next)];
+  if (mereProgress(was, is)) return "progress";
+  const stays =
+    was.observedGeneration === is.observedGeneration &&
+    [was, is].every(({ conditions }) => findCondition(conditions, "Ready")?.status === "True");
+  return stays ? "later" : "toReady";
+};
+
 export type StatusWrite =
   | { readonly do: "nothing" }
   | { readonly do: "write" }

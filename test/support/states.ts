@@ -1,11 +1,4 @@
-import type {
-  AdapterState,
-  AttachedDisk,
-  DiskState,
-  HostState,
-  Stamp,
-  VmState,
-} from "../../src/protocol/generated/types.ts";
+import type { AttachedDisk, DiskState, HostState, Stamp, VmState } from "../../src/protocol/generated/types.ts";
 
 const GiB = 2 ** 30;
 
@@ -84,21 +77,6 @@ export const diskState = (over: Partial<DiskState> & Pick<DiskState, "path">): D
   format: "VHDX",
   logicalSectorBytes: 512,
   readOnly: false,
-  ...over,
-});
-
-export const adapterState = (over: Partial<AdapterState> & Pick<AdapterState, "id" | "name">): AdapterState => ({
-  macAddress: "00155D010203",
-  dynamicMac: false,
-  legacy: false,
-  connected: true,
-  switchName: "External",
-  vlan: { mode: "Untagged" },
-  macSpoofing: false,
-  dhcpGuard: false,
-  routerGuard: false,
-  bandwidth: {},
-  ipAddresses: [],
   ...over,
 });
 
