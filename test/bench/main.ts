@@ -24,8 +24,11 @@ interface Result {
   readonly convergeSeconds: number;
   readonly ratio: number;
   readonly jobs: number;
-  /** Metadata and status, progress included. */
+  /** Metadata and status up to Ready, without mere progress. */
   readonly writesAnObject: number;
+  readonly progressWritesAnObject: number;
+  /** News of objects that are Ready already, e.g. what their guests tell. */
+  readonly laterWritesAnObject: number;
   readonly reconcilesAnObject: number;
   readonly inventories: number;
   readonly planeCpuSeconds: number;
@@ -177,6 +180,7 @@ const bench = async (machines: number, hosts: number, factor: number): Promise<R
     const convergeMs = (await allReady(plane, KINDS, objects)) - begin;
     const [after, used] = [await countersOf(plane), plane.usage()];
     const grown = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+    const besides = grown("progressWrites") + grown("laterWrites");
     const cpu = (of: "plane" | "agents"): number => round(used[of].cpuSeconds - usedBefore[of].cpuSeconds, 1);
     say(`  converged after ${round(convergeMs / 1000)} s`);
     // What the guests tell after their start is news, not idleness.
@@ -194,7 +198,9 @@ const bench = async (machines: number, hosts: number, factor: number): Promise<R
       convergeSeconds: round(convergeMs / 1000),
       ratio: round(convergeMs / floor, 3),
       jobs: grown("hostJobs"),
-      writesAnObject: round((grown("metadataWrites") + grown("statusWrites")) / objects),
+      writesAnObject: round((grown("metadataWrites") + grown("statusWrites") - besides) / objects),
+      progressWritesAnObject: round(grown("progressWrites") / objects),
+      laterWritesAnObject: round(grown("laterWrites") / objects),
       reconcilesAnObject: round(grown("reconciles") / objects, 1),
       inventories: grown("hostInventories"),
       planeCpuSeconds: cpu("plane"),
@@ -218,6 +224,8 @@ const rows: readonly (readonly [string, (one: Result) => string | number])[] = [
   [`ratio (at most ${MOST_RATIO})`, (one) => one.ratio],
   ["jobs", (one) => one.jobs],
   [`store writes an object (at most ${MOST_WRITES})`, (one) => one.writesAnObject],
+  ["further writes of progress", (one) => one.progressWritesAnObject],
+  ["further writes of later news", (one) => one.laterWritesAnObject],
   ["reconciles an object", (one) => one.reconcilesAnObject],
   ["inventories while converging", (one) => one.inventories],
   ["CPU of the control plane, s", (one) => one.planeCpuSeconds],

@@ -281,7 +281,8 @@ export const editNames = [
 const editings: Readonly<Record<(typeof editNames)[number], Editing>> = {
   cpu: (world, on, value) => changeVm(world, on, () => ({ cpu: 1 + (value % 8) })),
   memory: (world, on, value) => changeVm(world, on, () => ({ memoryMi: memories[value % memories.length] ?? 512 })),
-  notes: (world, on, value) => changeVm(world, on, () => ({ notes: value % 4 === 0 ? "" : `note ${value}` })),
+  // Never taken back to unset: notes that no spec declares belong to the user and stay as they are.
+  notes: (world, on, value) => changeVm(world, on, () => ({ notes: `note ${value}` })),
   power: (world, on) => changeVm(world, on, ({ power }) => ({ power: power === "Running" ? "Stopped" : "Running" })),
   secureBoot: (world, on) => changeVm(world, on, ({ secureBoot }) => ({ secureBoot: !secureBoot })),
   vlan: (world, on, value) => changeNic(world, on, () => ({ vlan: value % 4095 })),
