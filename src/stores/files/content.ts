@@ -3,7 +3,7 @@ import { joined, readDocument } from "./document.ts";
 import type { FileStat } from "./filesystem.ts";
 import type { FileContent } from "./part.ts";
 import type { Problem } from "./place.ts";
-import { decodeText, positionIn } from "./text.ts";
+import { decodeText, positionsIn } from "./text.ts";
 import { parseYaml } from "./yaml.ts";
 import type { SyntaxProblem } from "./yaml.ts";
 
@@ -20,7 +20,7 @@ export const unreadable = (file: string, message: string): FileContent => ({
 export const readContent = (file: string, bytes: Uint8Array, stat: FileStat, validation: Validation): FileContent => {
   const decoded = decodeText(bytes);
   if (!decoded.ok) {
-    const problem = { file, ...positionIn(decoded.shown, decoded.offset), message: decoded.message };
+    const problem = { file, ...positionsIn(decoded.shown)(decoded.offset), message: decoded.message };
     return { objects: [], secrets: [], problems: [problem] };
   }
   const { documents, problems } = parseYaml(decoded.text);

@@ -59,12 +59,25 @@ const problemAt = (file: string, message: string): Problem => ({ file, line: 1, 
 const documentsIn = ({ objects, secrets, problems }: FileContent): number =>
   Math.max(objects.length + secrets.length, problems.length > 0 ? 1 : 0);
 
+/** What reading a file gave. moving: it changed or went meanwhile. cut: valid, but perhaps not all of it. */
+type Reading = { readonly at: "moving" } | { readonly at: "whole" | "cut" | "failed"; readonly content: FileContent };
+
+/** `count: 16` is valid as `count: 1`, too: only an end of line, or a closing bracket, says that a file is whole. */
+const mayBeCut = (bytes: Uint8Array): boolean => {
+  const last = bytes.at(-1);
+  return last !== undefined && !wholeEnds.has(last);
+};
+
+const wholeEnds: ReadonlySet<number> = new Set([..."\r\n]}"].map((char) => char.charCodeAt(0)));
+
 /** Reads folders of manifests again and again; parses only files that changed. */
 export class Scanner {
   readonly #fs: FileSystem;
   readonly #validation: Validation;
   readonly #folders: readonly string[];
   #known = new Map<string, Known>();
+  readonly #waiting = new Map<string, { readonly signature: string; readonly scans: number }>();
+  #scans = 0;
   /** Files parsed so far. */
   parsed = 0;
 
@@ -93,6 +106,7 @@ export class Scanner {
       folders.push({ folder, problems: listing.problems, documents });
     }
     this.#known = known;
+    this.#scans += 1;
     return { folders, files: [...known.values()], steady };
   }
 
@@ -144,28 +158,43 @@ export class Scanner {
     const signature = signatureOf(stat);
     const before = this.#known.get(file);
     if (before?.signature === signature) return before;
-    const { content, settled } = await this.#parse(file, stat, listing);
-    if (!content) return undefined;
+    const reading = await this.#read(file, stat);
+    if (reading.at === "moving" || (reading.at === "cut" && this.#waits(file, signature))) {
+      // Still being written: what it said before holds, and this scan proves nothing.
+      listing.steady = false;
+      return before;
+    }
     this.parsed += 1;
+    const { content } = reading;
     const keys = content.objects.map(({ key }) => keyText(key));
     const lastKeys = content.problems.length === 0 ? keys : (before?.lastKeys ?? []);
     const secrets = content.secrets.map(({ values: _, ...secret }) => secret);
-    return { file, signature: settled ? signature : "", content: { ...content, secrets }, lastKeys };
+    // An error of reading may pass without a trace in the signature.
+    const kept = reading.at === "failed" ? "" : signature;
+    return { file, signature: kept, content: { ...content, secrets }, lastKeys };
   }
 
-  /** `settled`: the same signature means the same content; not so after an error of reading, which may pass. */
-  async #parse(file: string, stat: FileStat, listing: Listing): Promise<{ content?: FileContent; settled: boolean }> {
+  /** A file that may be cut is waited for until it was the same for ten scans; not at the first scan, which finds it at rest. */
+  #waits(file: string, signature: string): boolean {
+    const waiting = this.#waiting.get(file);
+    const scans = waiting?.signature === signature ? waiting.scans + 1 : 1;
+    this.#waiting.set(file, { signature, scans });
+    if (this.#scans > 0 && scans < 10) return true;
+    this.#waiting.delete(file);
+    return false;
+  }
+
+  async #read(file: string, stat: FileStat): Promise<Reading> {
     if (stat.size > maxFileBytes)
-      return { content: unreadable(file, `is ${stat.size} bytes; at most ${maxFileBytes} are read`), settled: true };
+      return { at: "whole", content: unreadable(file, `is ${stat.size} bytes; at most ${maxFileBytes} are read`) };
     try {
       const bytes = await this.#fs.read(file);
-      const settled = signatureOf(await this.#fs.stat(file)) === signatureOf(stat);
-      listing.steady &&= settled;
-      return { content: readContent(file, bytes, stat, this.#validation), settled };
+      if (signatureOf(await this.#fs.stat(file)) !== signatureOf(stat)) return { at: "moving" };
+      const content = readContent(file, bytes, stat, this.#validation);
+      return { at: content.problems.length === 0 && mayBeCut(bytes) ? "cut" : "whole", content };
     } catch (error) {
-      if (errorCode(error) !== "ENOENT") return { content: unreadable(file, reasonOf(error)), settled: false };
-      listing.steady = false;
-      return { settled: false };
+      if (errorCode(error) === "ENOENT") return { at: "moving" };
+      return { at: "failed", content: unreadable(file, reasonOf(error)) };
     }
   }
 }

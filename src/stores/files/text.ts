@@ -37,9 +37,31 @@ export const decodeText = (bytes: Uint8Array): Decoded => {
   };
 };
 
-/** Line and column of an offset, both from 1. */
-export const positionIn = (text: string, offset: number): { line: number; column: number } => {
-  const before = text.slice(0, offset);
-  const start = before.lastIndexOf("\n") + 1;
-  return { line: before.split("\n").length, column: offset - start + 1 };
+/** A place in a text; both count from 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Gives line and column of offsets in a text. */
+export const positionsIn = (text: string): ((offset: number) => Position) => {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return (offset) => {
+    const inside = Math.max(0, Math.min(offset, text.length));
+    const line = lastUpTo(starts, inside);
+    return { line: line + 1, column: inside - (starts[line] ?? 0) + 1 };
+  };
+};
+
+/** Index of the last value of an ascending list that is not above `limit`. */
+const lastUpTo = (values: readonly number[], limit: number): number => {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((values[middle] ?? Infinity) <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 };

@@ -1,10 +1,11 @@
-import { LineCounter, parseAllDocuments } from "yaml";
+import { parseAllDocuments } from "yaml";
 import type { Document, Tags } from "yaml";
 import { valueOf } from "./nodes.ts";
 import type { Found } from "./nodes.ts";
 import { excess } from "./limits.ts";
 import { parentPath } from "./place.ts";
-import { positionIn } from "./text.ts";
+import { positionsIn } from "./text.ts";
+import type { Position } from "./text.ts";
 
 /** An error in YAML; `detail` quotes the file, which must not be shown when it may hold a Secret. */
 export interface SyntaxProblem {
@@ -20,7 +21,7 @@ export interface YamlDocument {
   readonly line: number;
   readonly column: number;
   /** Place of a field; for one that is not there, of the nearest around it. */
-  position(path: string): { readonly line: number; readonly column: number };
+  position(path: string): Position;
 }
 
 export interface Parsed {
@@ -38,19 +39,18 @@ const tags = (all: Tags): Tags =>
 
 /** Reads YAML or JSON as kubectl does (YAML 1.1 without times and base 60), several documents a file. Never throws. */
 export const parseYaml = (text: string): Parsed => {
+  const at = positionsIn(text);
   const over = excess(text);
-  if (over) return { documents: [], problems: [{ ...positionIn(text, over.offset), message: over.message }] };
-  const lines = new LineCounter();
+  if (over) return { documents: [], problems: [{ ...at(over.offset), message: over.message }] };
   try {
     const all = parseAllDocuments(text, {
       version: "1.1",
-      lineCounter: lines,
       prettyErrors: false,
       // Ours is a set; the library compares each key with each.
       uniqueKeys: false,
       customTags: tags,
     });
-    const results = "empty" in all ? [] : all.map((document) => read(document, lines));
+    const results = "empty" in all ? [] : all.map((document) => read(document, at));
     return {
       documents: results.flatMap((result) => (result.document ? [result.document] : [])),
       problems: results.flatMap((result) => result.problems),
@@ -67,11 +67,7 @@ interface Reading {
   readonly problems: readonly SyntaxProblem[];
 }
 
-const read = (document: Document.Parsed, lines: LineCounter): Reading => {
-  const at = (offset: number): { line: number; column: number } => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
-  };
+const read = (document: Document.Parsed, at: (offset: number) => Position): Reading => {
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     const problems = faults.map((fault) => ({

@@ -39,6 +39,12 @@ describe("a watched folder", () => {
     await expect.poll(() => rig.object("a")?.spec, within).toMatchObject({ size: "3Gi" });
   });
 
+  it("is taken up in the end though its file has no end of line", async () => {
+    const rig = await running();
+    await rig.write("a.yaml", diskYaml("a").trimEnd());
+    await expect.poll(() => rig.uid("a"), within).toBeDefined();
+  });
+
   it("is taken up soon after a ConfigMap's swap", async () => {
     const rig = await running();
     await mkdir(rig.path("..1"));

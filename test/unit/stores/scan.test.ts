@@ -42,7 +42,7 @@ describe("a scan while files move", () => {
       fs.onRead = undefined;
       fs.write("/m/d.yaml", disk("2Gi"));
     };
-    expect((await scanner.scan()).steady).toBe(false);
+    expect(await scanner.scan()).toMatchObject({ steady: false, files: [] });
     expect(await sizes()).toMatchObject([{ size: "2Gi" }]);
     expect((await scanner.scan()).steady).toBe(true);
   });
@@ -54,6 +54,33 @@ describe("a scan while files move", () => {
     };
     const report = await scanner.scan();
     expect(report).toMatchObject({ steady: false, files: [], folders: [{ problems: [], documents: 0 }] });
+  });
+
+  it("keeps what it knew of a file that changes while it is read", async () => {
+    const { fs, scanner, sizes } = scanned();
+    await scanner.scan();
+    fs.write("/m/d.yaml", disk("2Gi"));
+    fs.onRead = () => fs.write("/m/d.yaml", disk("3Gi"));
+    expect(await sizes()).toMatchObject([{ size: "1Gi" }]);
+    expect(await sizes()).toMatchObject([{ size: "1Gi" }]);
+    fs.onRead = undefined;
+    expect(await sizes()).toMatchObject([{ size: "3Gi" }]);
+  });
+
+  it("waits for the rest of a file without an end of line, but not for ever and not at the start", async () => {
+    const { fs, scanner, sizes } = scanned();
+    const block = (size: string): string =>
+      `apiVersion: aetherv.io/v1alpha1\nkind: VirtualDisk\nmetadata: {name: d}\nspec:\n  source: {type: Blank}\n  size: ${size}`;
+    fs.write("/m/d.yaml", block("1Gi"));
+    expect(await sizes()).toMatchObject([{ size: "1Gi" }]);
+    fs.write("/m/d.yaml", block("20Gi"));
+    for (let scan = 1; scan < 10; scan++) expect(await sizes()).toMatchObject([{ size: "1Gi" }]);
+    expect((await scanner.scan()).steady).toBe(true);
+    expect(await sizes()).toMatchObject([{ size: "20Gi" }]);
+    fs.write("/m/d.yaml", block("200Gi"));
+    expect(await sizes()).toMatchObject([{ size: "20Gi" }]);
+    fs.write("/m/d.yaml", `${block("2000Gi")}\n`);
+    expect(await sizes()).toMatchObject([{ size: "2000Gi" }]);
   });
 
   it("tries again what could not be read, though it looks the same", async () => {
