@@ -97,7 +97,9 @@ export const approve = (context: ApprovalContext): Approval => {
   if (latch && open.length === 0 && !restart && state.state === "Running" && isSpent(vm, latch)) {
     return { ...shown, restart, spent: true, ...(all.length > 0 && { waits: notDone(vm, all) }) };
   }
-  if (open.length === 0 && (!restart || (latch && !isSpent(vm, latch)))) return { ...shown, restart };
+  if (open.length === 0 && (!restart || (latch && !isSpent(vm, latch)))) {
+    return { ...shown, restart, ...restartLater(vm, world) };
+  }
   const automatic = vm.spec.disruption?.approval === "Automatic";
   if (!automatic && !restart && annotationOf(vm, annotations.approve) !== hash) {
     return { ...shown, restart: false, waits: { reason: "AwaitingApproval", message: askFor(vm, all, hash) } };
@@ -105,6 +107,12 @@ export const approve = (context: ApprovalContext): Approval => {
   return window.at === "open"
     ? { ...shown, restart, latch: latchOf(hash, all, world.now) }
     : { ...shown, restart: restart && latch !== undefined, ...windowWaits(window, world.now) };
+};
+
+/** When to look again for a restart that was asked for a time to come. */
+const restartLater = (vm: VirtualMachine, { now }: World): Pick<Approval, "wakeAfterMs"> => {
+  const wait = Date.parse(annotationOf(vm, annotations.restartedAt) ?? "") - now.getTime();
+  return wait > 0 ? { wakeAfterMs: wait } : {};
 };
 
 const pathsOf = (changes: readonly PendingChange[]): string => changes.map(({ path }) => path).join(", ");

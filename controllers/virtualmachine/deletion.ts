@@ -62,6 +62,10 @@ const unhindered = (vm: VirtualMachine, world: World, identity: Identity): Verdi
     };
   }
   const scene: Scene = { vm, world, hostName, host: access.host, view: access.view, snapshot: access.snapshot };
+  if (access.host.spec.managementPolicy === "Observe" && identity.at === "found") {
+    const message = `VMHost ${hostName} is only observed (managementPolicy): the machine is not touched.`;
+    return { trio: conditions.stalled("NotAllowed", message) };
+  }
   const job = access.view.job(vm.metadata.uid);
   if (job) return { trio: conditions.deleting(`${job.operation} runs.`) };
   const doubt = access.view.uncertain(vm.metadata.uid);

@@ -1,5 +1,5 @@
 import * as conditions from "../../src/engine/conditions.ts";
-import type { PendingChange } from "../../src/engine/ports.ts";
+import type { PendingChange, Step } from "../../src/engine/ports.ts";
 import { samePath } from "../../src/engine/paths.ts";
 import { disksOfVm } from "../shared/objects.ts";
 import { createFrom, creationPlan } from "./absent.ts";
@@ -32,7 +32,7 @@ export const vanished = (scene: Scene, id: string): Verdict => {
   const obstacle = chainBroken(scene) ?? disksNotFree(scene);
   if (obstacle) return { plan, trio: conditions.stalled(obstacle.reason, obstacle.message) };
   const tpm = vm.status?.effective?.tpm === true || vm.spec.security?.tpm === true;
-  if (!tpm && snapshot.host?.cluster === undefined) return createFrom(scene, plan);
+  if (!tpm && snapshot.host?.cluster === undefined) return rebuild(scene, id, plan);
   const change: PendingChange = {
     path: "status.id",
     from: id,
@@ -42,11 +42,22 @@ export const vanished = (scene: Scene, id: string): Verdict => {
   };
   const consent = consentTo(vm, world, [change]);
   const common = { pending: consent.pending, approval: consent.approval };
-  if (consent.given) return { ...common, ...createFrom(scene, plan) };
+  if (consent.given) return { ...common, ...rebuild(scene, id, plan) };
   const why = tpm ? "It had a TPM, whose state may be lost." : "Its host belongs to a failover cluster.";
   const message = `Machine ${id} vanished from host ${hostName}. ${why} ${consent.how}`;
   return { ...common, plan, trio: conditions.stalled(tpm ? "VanishedWithTpm" : "Vanished", message) };
 };
+
+const rebuild = (scene: Scene, id: string, plan: readonly Step[]): Verdict => ({
+  ...createFrom(scene, plan),
+  events: [
+    {
+      type: "Warning",
+      reason: "Vanished",
+      message: `Machine ${id} vanished from host ${scene.hostName}; it is rebuilt from its disks.`,
+    },
+  ],
+});
 
 /** Disks that had checkpoints when the machine was last seen: their leaf must not be passed over. */
 const chainBroken = ({ vm, snapshot }: Scene): Obstacle | undefined => {

@@ -19,6 +19,8 @@ const decide = (host: VMHost, world: World): Decision => {
   if (isDeleting(host)) return deletion(host, world);
   const finalizers = host.metadata.finalizers ?? [];
   const view = world.host(host.metadata.name);
+  const early = tooEarly(host, world);
+  if (early && finalizers.includes(finalizer)) return early;
   const contents = view ? contentsOf(host, world, view) : {};
   const next: Status = { ...host.status, ...contents };
   const paced = pace(host, world, finish(host, world, next, hostConditions(host, view, next)));
@@ -44,6 +46,17 @@ const isBusy = (host: VMHost, world: World): boolean =>
       placementOf(vm, world) === host.metadata.name &&
       (vm.status === undefined || conditions.inProgress(vm.status.conditions)),
   );
+
+/** The status as it is, while only news of a busy host could be told: before the costly look at all that it holds. */
+const tooEarly = (host: VMHost, world: World): Decision | undefined => {
+  const before = host.status;
+  if (!before?.observedAt) return undefined;
+  const wait = Date.parse(before.observedAt) + newsInterval - world.now.getTime();
+  if (wait <= 0 || !isBusy(host, world)) return undefined;
+  const same = finish(host, world, before, hostConditions(host, world.host(host.metadata.name), before));
+  if (!deepEqual(same, before)) return undefined;
+  return { plan: [], act: { do: "nothing" }, status: before, wakeAfterMs: wait };
+};
 
 /** News of what a busy host holds can wait a while; a change of a condition can't. */
 const pace = (host: VMHost, world: World, next: Status): Pick<Decision, "status" | "wakeAfterMs"> => {
