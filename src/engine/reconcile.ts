@@ -10,7 +10,7 @@ import { mergeMetadata } from "./metadata.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Act, Decision, EventNote, JobOutcome, Key, Kind, Resource, World } from "./ports.ts";
-import { changedFields, statusEvents, statusWrite } from "./statusWrite.ts";
+import { changedFields, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
 
 /** When the key comes again. gone: never, its object does not exist. */
 export type Next = { readonly do: "done" } | { readonly do: "gone" } | { readonly do: "again"; readonly ms: number };
