@@ -8,17 +8,16 @@ import {
   type JobGetData,
   type JobRequest,
   type JobResult,
-  type RunningJob,
 } from "../../../src/protocol/generated/types.ts";
 import { JobError } from "./errors.ts";
 import { striking, type Behaviour, type Fault } from "./faults.ts";
 import { CrashError, Job, type Answer, type Emit, type OperationHandler } from "./job.ts";
-import { keep, keptList, keptResult } from "./kept.ts";
+import { keptList, keptResult } from "./kept.ts";
+import { JobLedger } from "./ledger.ts";
 import { shortMs } from "./latency.ts";
 import { OPERATIONS, type HostOperation } from "./operations/index.ts";
 import { inventory } from "./operations/host.ts";
 import type { HostStore } from "./state.ts";
-import type { Run } from "./types.ts";
 import { observe } from "./views.ts";
 import { World } from "./world.ts";
 
@@ -59,11 +58,6 @@ const failure = (id: string, code: ErrorCode, message: string): JobResult => ({
   correlation_id: id,
 });
 
-const locksOf = (request: JobRequest): readonly string[] => {
-  const { owner, vmOwner } = request.resource_spec as { owner?: { uid: string }; vmOwner?: { uid: string } };
-  return [...new Set([...request.metadata.locks, owner?.uid, vmOwner?.uid].filter((one) => one !== undefined))];
-};
-
 const howOf = (fault: Fault | undefined): Delivery["how"] => {
   switch (fault?.type) {
     case "cut":
@@ -84,10 +78,12 @@ export class SimulatedAgent {
   readonly #parts: AgentParts;
   readonly #check: ProtocolCheck;
   readonly #running = new Map<string, Running>();
+  readonly #ledger: JobLedger;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
     this.#check = parts.check ?? new ProtocolCheck();
+    this.#ledger = new JobLedger({ ...parts, isRunning: (id) => this.#running.has(id) });
   }
 
   /** The result of one request. Rejects only with CrashError: the process would have ended there. */
@@ -150,11 +146,7 @@ export class SimulatedAgent {
   #noting(request: JobRequest, emit: Emit): Emit {
     return (line) => {
       emit(line);
-      if (line.type !== "progress") return;
-      this.#parts.store.transact((tx) => {
-        const run = tx.get(`run:${request.correlation_id}`) as Run | undefined;
-        if (run) tx.put(`run:${request.correlation_id}`, { ...run, percent: line.percent });
-      });
+      if (line.type === "progress") this.#ledger.note(request.correlation_id, { percent: line.percent });
     };
   }
 
@@ -173,63 +165,15 @@ export class SimulatedAgent {
   async #attempt(request: JobRequest, job: Job, fault: Fault | undefined): Promise<JobResult> {
     const changes = OPERATION_EFFECTS[request.operation] === "change" && !request.metadata.dry_run;
     try {
-      if (changes) this.#begin(request);
+      if (changes) this.#ledger.begin(request);
     } catch (error) {
       return this.#failed(request, job, error);
     }
     const result = await this.#carryOut(request, job, fault).catch((error: unknown) =>
       this.#failed(request, job, error),
     );
-    if (changes) this.#finish(request, result);
+    if (changes) this.#ledger.finish(request, result);
     return result;
-  }
-
-  /** Fence and locks, in one step: of two processes only one gets them. */
-  #begin(request: JobRequest): void {
-    const { control_plane: controlPlane, epoch } = request.metadata;
-    if (epoch === 0) throw new JobError("StaleController", "epoch 0 is for operations that change nothing");
-    const locks = locksOf(request);
-    this.#parts.store.transact((tx) => {
-      const world = new World(tx);
-      const highest = (tx.get(`epoch:${controlPlane}`) as number | undefined) ?? 0;
-      if (epoch < highest)
-        throw new JobError("StaleController", `epoch ${epoch} is older than ${highest}, the highest seen on this host`);
-      for (const run of world.runs()) this.#refuseLocked(world, run, locks);
-      if (epoch > highest) tx.put(`epoch:${controlPlane}`, epoch);
-      const run: Run = {
-        correlation_id: request.correlation_id,
-        operation: request.operation,
-        locks,
-        startedAt: this.#parts.clock.now().toISOString(),
-        process: this.#parts.process.id,
-      };
-      tx.put(`run:${request.correlation_id}`, run);
-    });
-  }
-
-  #refuseLocked(world: World, run: Run, locks: readonly string[]): void {
-    if (!this.#lives(run)) {
-      world.tx.delete(`run:${run.correlation_id}`);
-      return;
-    }
-    const shared = run.locks.find((lock) => locks.includes(lock));
-    if (shared !== undefined)
-      throw new JobError(
-        "Busy",
-        `${run.operation} ${run.correlation_id} is at work on ${shared} since ${run.startedAt}`,
-      );
-  }
-
-  #lives(run: Run): boolean {
-    const { process } = this.#parts;
-    return run.process === process.id ? this.#running.has(run.correlation_id) : process.alive(run.process);
-  }
-
-  #finish(request: JobRequest, result: JobResult): void {
-    this.#parts.store.transact((tx) => {
-      tx.delete(`run:${request.correlation_id}`);
-      keep(tx, { operation: request.operation, finishedAt: this.#parts.clock.now().toISOString(), result });
-    });
   }
 
   async #carryOut(request: JobRequest, job: Job, fault: Fault | undefined): Promise<JobResult> {
@@ -296,20 +240,6 @@ export class SimulatedAgent {
     });
   }
 
-  /** Jobs in progress on this host, those of other living processes included. */
-  #runs(): RunningJob[] {
-    const runs = this.#parts.store.read((tx) => new World(tx).runs());
-    return runs
-      .filter((run) => this.#lives(run))
-      .map(({ correlation_id, operation, startedAt, locks, percent }) => ({
-        correlation_id,
-        operation: operation as RunningJob["operation"],
-        startedAt,
-        locks: [...locks],
-        ...(percent === undefined ? {} : { percent }),
-      }));
-  }
-
   hello(): HelloData {
     const { version, sha256, os } = this.#parts.version;
     const epochs = this.#parts.store.read(() =>
@@ -328,13 +258,13 @@ export class SimulatedAgent {
       platform: { os },
       sessionConcurrency: SESSION_CONCURRENCY,
       epochs,
-      running: this.#runs(),
+      running: this.#ledger.runs(),
       results: this.#parts.store.read(keptList),
     };
   }
 
   #jobGet(id: string): JobGetData {
-    const run = this.#runs().find((one) => one.correlation_id === id);
+    const run = this.#ledger.runs().find((one) => one.correlation_id === id);
     if (run) return { state: "Running", ...(run.percent === undefined ? {} : { percent: run.percent }) };
     const kept = this.#parts.store.read((tx) => keptResult(tx, id));
     return kept ? { state: "Finished", result: kept.result } : { state: "Unknown" };
@@ -345,10 +275,7 @@ export class SimulatedAgent {
     const { state } = this.#jobGet(id);
     if (state !== "Running") return { state };
     this.#running.get(id)?.abort.abort(new JobError("Timeout", "the job was cancelled on request"));
-    this.#parts.store.transact((tx) => {
-      const run = tx.get(`run:${id}`) as Run | undefined;
-      if (run) tx.put(`run:${id}`, { ...run, cancel: true });
-    });
+    this.#ledger.note(id, { cancel: true });
     return { state: "Cancelling" };
   }
 }

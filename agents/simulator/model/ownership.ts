@@ -1,7 +1,7 @@
 import type { Owner } from "../../../src/protocol/generated/types.ts";
 import { fail, JobError } from "./errors.ts";
 import { nameUid } from "./paths.ts";
-import { readNotes, validStamp } from "./stamp.ts";
+import { validStamp } from "./stamp.ts";
 import type { DiskFile, Vm } from "./types.ts";
 import type { World } from "./world.ts";
 
@@ -60,8 +60,6 @@ export const checkClaim = (
   if (mine && claim.previousUid === stamp.uid) return;
   fail("OwnedByOther", `${vm.name} is marked for ${ownerText(stamp)} of control plane ${stamp.controlPlaneId}`);
 };
-
-export const hasStamp = (vm: Vm): boolean => readNotes(vm.notes).stamp !== undefined;
 
 /** Whether the file is the owner's: by the uid in its name, else by the pinned identifier. */
 export const isOwnDisk = (file: DiskFile, owner: Owner, diskId: string | undefined): boolean =>

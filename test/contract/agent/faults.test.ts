@@ -55,7 +55,8 @@ const raw = (document: object, ...options: string[]): Promise<{ out: string; err
 
 const machines = async (): Promise<number> => {
   const result = await oneShot(folder, request("host.inventory", { layout }));
-  return (result?.data["observed"] as { vms: { upsert: unknown[] } }).vms.upsert.length;
+  const observed = result?.data["observed"] as { vms: { upsert: unknown[] } } | undefined;
+  return observed?.vms.upsert.length ?? -1;
 };
 
 describe("faults of the real process", () => {

@@ -55,26 +55,34 @@ describe("aetherv simulator", () => {
   });
 
   test.each([
-    { line: "set-memory hv1 foreign 8Gi", then: { memory: { startupBytes: 8 * 2 ** 30 } }, says: "8 GiB (was 1 GiB)" },
-    { line: "set-cpu hv1 foreign 4", then: { cpu: { count: 4 } }, says: "4 virtual processors" },
-    { line: "power hv1 foreign Running", then: { state: "Running" }, says: "Running (was Off)" },
-    { line: "power hv1 foreign saved", then: { state: "Saved" }, says: "Saved" },
-    { line: "hang hv1 foreign", then: { hung: true }, says: "hangs" },
-    { line: "edit-notes hv1 foreign some text", then: { notes: "some text" }, says: "some text" },
-    { line: "set-vlan hv1 foreign 99", then: { adapters: [{ vlan: { mode: "Access", id: 99 } }] }, says: "VLAN 99" },
-    { line: "set-vlan hv1 foreign 0", then: { adapters: [{ vlan: { mode: "Untagged" } }] }, says: "untagged" },
-    { line: "connect hv1 foreign internal", then: { adapters: [{ switchId: expect.any(String) }] }, says: "Internal" },
-    { line: "detach-disk hv1 foreign data", then: { drives: [] }, says: "no longer attached" },
+    {
+      line: "set-memory hv1 foreign 8Gi",
+      becomes: { memory: { startupBytes: 8 * 2 ** 30 } },
+      says: "8 GiB (was 1 GiB)",
+    },
+    { line: "set-cpu hv1 foreign 4", becomes: { cpu: { count: 4 } }, says: "4 virtual processors" },
+    { line: "power hv1 foreign Running", becomes: { state: "Running" }, says: "Running (was Off)" },
+    { line: "power hv1 foreign saved", becomes: { state: "Saved" }, says: "Saved" },
+    { line: "hang hv1 foreign", becomes: { hung: true }, says: "hangs" },
+    { line: "edit-notes hv1 foreign some text", becomes: { notes: "some text" }, says: "some text" },
+    { line: "set-vlan hv1 foreign 99", becomes: { adapters: [{ vlan: { mode: "Access", id: 99 } }] }, says: "VLAN 99" },
+    { line: "set-vlan hv1 foreign 0", becomes: { adapters: [{ vlan: { mode: "Untagged" } }] }, says: "untagged" },
+    {
+      line: "connect hv1 foreign internal",
+      becomes: { adapters: [{ switchId: expect.any(String) }] },
+      says: "Internal",
+    },
+    { line: "detach-disk hv1 foreign data", becomes: { drives: [] }, says: "no longer attached" },
     {
       line: "add-checkpoint hv1 foreign nightly",
-      then: { checkpoints: [{ name: "nightly" }], drives: [{ path: expect.stringMatching(/avhdx$/) }] },
+      becomes: { checkpoints: [{ name: "nightly" }], drives: [{ path: expect.stringMatching(/avhdx$/) }] },
       says: ".avhdx",
     },
-  ])("$line", async ({ line, then, says }) => {
+  ])("$line", async ({ line, becomes, says }) => {
     await run("add-vm hv1 foreign");
     withDisk();
     expect(await run(line)).toContain(says);
-    expect(vm("foreign")).toMatchObject(then);
+    expect(vm("foreign")).toMatchObject(becomes);
   });
 
   test("a removed checkpoint merges", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { SimulatedAgent } from "../../../agents/simulator/model/agent.ts";
+import type { SimulatedAgent } from "../../../agents/simulator/model/agent.ts";
 import type { VmState } from "../../../src/protocol/generated/types.ts";
 import { Bench, layout, owner } from "./support.ts";
 

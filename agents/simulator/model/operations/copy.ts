@@ -14,6 +14,7 @@ export interface CopyOrder {
   readonly size: number;
   readonly format: "VHD" | "VHDX";
   readonly diskType: "Dynamic" | "Fixed";
+  readonly blockSize?: number;
 }
 
 const STEPS = 20;
@@ -44,6 +45,11 @@ export const takeCopyTime = async (job: Job, bytes: number, text: string): Promi
     job.progress((step / steps) * 100, text);
     await job.wait(total / steps);
   }
+};
+
+const blockSizeOf = (source: DiskFile, order: CopyOrder): Pick<DiskFile, "blockSize"> => {
+  const blockSize = order.blockSize ?? source.blockSize;
+  return blockSize === undefined ? {} : { blockSize };
 };
 
 /**
@@ -83,7 +89,7 @@ const partialFile = (world: World, source: DiskFile, order: CopyOrder, path: str
     size: source.size,
     fileSize,
     logicalSectorBytes: source.logicalSectorBytes,
-    ...(source.blockSize === undefined ? {} : { blockSize: source.blockSize }),
+    ...blockSizeOf(source, order),
     diskId: source.diskId,
     readOnly: source.readOnly,
     ...(os ? { os } : {}),

@@ -78,6 +78,7 @@ const differencing = async (job: CreateJob): Promise<string> => {
     refuseTaken(world, wanted);
     return { path: wanted, parent: found };
   });
+  const blockSize = job.spec.blockSize ?? parent.blockSize;
   if (!parent.readOnly)
     await job.effect("parentPinned", (world) => world.putFile({ ...world.knownDisk(parent.path), readOnly: true }));
   await job.effect("created", (world) => {
@@ -91,7 +92,7 @@ const differencing = async (job: CreateJob): Promise<string> => {
       size: size ?? parent.size,
       fileSize: EMPTY_BYTES,
       logicalSectorBytes: parent.logicalSectorBytes,
-      ...(parent.blockSize === undefined ? {} : { blockSize: parent.blockSize }),
+      ...(blockSize === undefined ? {} : { blockSize }),
       parentPath: parent.path,
       diskId: job.uuid(),
       readOnly: false,
@@ -199,7 +200,15 @@ export const clone = async (job: CloneJob): Promise<Answer> => {
     const target = diskPath(targetFolder(world, layout, storageClass), owner, format);
     refuseTaken(world, target);
     const diskType = job.spec.diskType ?? "Dynamic";
-    const wanted = { uid: owner.uid, target, size, format, diskType };
+    const { blockSize } = job.spec;
+    const wanted = {
+      uid: owner.uid,
+      target,
+      size,
+      format,
+      diskType,
+      ...(blockSize === undefined ? {} : { blockSize }),
+    };
     requireSpace(world, target, copyBytes(world, found, wanted));
     return { source: found, order: wanted };
   });

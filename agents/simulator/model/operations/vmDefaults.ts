@@ -4,6 +4,15 @@ import type { Vm } from "../types.ts";
 /** Boot order of generation 1: classes of devices, as Set-VMBios has them by default. */
 const CLASSES: BootEntry[] = [{ type: "DVD" }, { type: "Disk" }, { type: "NetworkAdapter" }, { type: "Other" }];
 
+const SERVICES: Vm["integrationServices"] = {
+  guestServiceInterface: false,
+  heartbeat: true,
+  keyValuePairExchange: true,
+  shutdown: true,
+  timeSynchronization: true,
+  vss: true,
+};
+
 /** A machine as New-VM makes it on a server, its default adapter already named. Generation 1 has a DVD drive at IDE 1:0. */
 export const newVm = (made: { id: string; adapterId: string; name: string; generation: 1 | 2; path: string }): Vm => ({
   id: made.id,
@@ -24,14 +33,7 @@ export const newVm = (made: { id: string; adapterId: string; name: string; gener
   memory: { startupBytes: 512 * 2 ** 20, weight: 5000 },
   ...(made.generation === 2 ? { firmware: { secureBoot: true, secureBootTemplate: "MicrosoftWindows" as const } } : {}),
   tpm: false,
-  integrationServices: {
-    guestServiceInterface: false,
-    heartbeat: true,
-    keyValuePairExchange: true,
-    shutdown: true,
-    timeSynchronization: true,
-    vss: true,
-  },
+  integrationServices: SERVICES,
   automaticStartAction: "StartIfRunning",
   automaticStopAction: "Save",
   automaticStartDelaySeconds: 0,
