@@ -184,6 +184,7 @@ const cloning = (scene: Scene): Making | Blocked => {
       size,
       diskType: spec.diskType,
       format: spec.format,
+      blockSize: spec.blockSize === undefined ? undefined : bytesOf(spec.blockSize),
     }),
     effect: "Hot",
     changes: changesOfNew(scene.disk),

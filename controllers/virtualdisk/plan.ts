@@ -91,6 +91,8 @@ const immutable = (scene: Scene, { state }: File): readonly Planned[] => {
     ...changeIf("spec.diskType", state.diskType, source.type === "Differencing" ? undefined : spec.diskType),
     ...changeIf("spec.format", state.format, spec.format),
     ...changeIf("spec.logicalSectorBytes", state.logicalSectorBytes, spec.logicalSectorBytes),
+    // A host that does not tell it is believed to have done as asked.
+    ...changeIf("spec.blockSize", state.blockSize && sizeOf(state.blockSize), state.blockSize && spec.blockSize),
   ];
   if (changes.length === 0) return [];
   const paths = changes.map(({ path, from }) => `${path} is ${String(from)}`).join(", ");

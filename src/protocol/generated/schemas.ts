@@ -2486,6 +2486,10 @@ export const operationsSchema = {
       "VHD",
       "VHDX"
      ]
+    },
+    "blockSize": {
+     "$ref": "state#/$defs/Bytes",
+     "description": "Of a dynamic VHDX; absent = the source's."
     }
    }
   },

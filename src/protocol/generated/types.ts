@@ -747,6 +747,7 @@ export interface DiskCloneSpec {
   size?: Bytes;
   diskType?: "Dynamic" | "Fixed";
   format?: "VHD" | "VHDX";
+  blockSize?: Bytes;
 }
 /**
  * A disk's file; refused unless its name's uid, or the diskId, is the owner's.

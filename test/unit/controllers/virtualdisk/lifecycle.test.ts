@@ -94,6 +94,46 @@ describe("making and attaching", () => {
     });
   });
 
+  test.each([
+    { why: "blank", spec: blank("1Gi", { blockSize: "1Mi", logicalSectorBytes: 4096 }) },
+    { why: "copied", spec: { source: { type: "Image", image: "debian-12" }, blockSize: "1Mi" } },
+    {
+      why: "differencing",
+      spec: { source: { type: "Differencing", parent: { type: "Image", name: "debian-12" } }, blockSize: "1Mi" },
+    },
+    { why: "fixed", spec: blank("1Gi", { diskType: "Fixed", format: "VHD" }) },
+  ])("the file's inner form is as asked: $why", async ({ spec }) => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", spec);
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+    const state = host.snapshot.disks.get(disk(lab, "data").path ?? "");
+    const { blockSize, ...rest } = spec as { blockSize?: string };
+    expect(state).toMatchObject(blockSize ? { blockSize: 2 ** 20 } : {});
+    expect(state).toMatchObject(
+      Object.fromEntries(
+        Object.entries(rest).filter(([name]) => ["logicalSectorBytes", "diskType", "format"].includes(name)),
+      ),
+    );
+  });
+
+  test("what the file is and the spec can't have is told, and left", async () => {
+    const lab = new Lab();
+    const host = addHost(lab, "hv1", { adoption: { namespaces: ["default"], paths: ["D:\\Old"] } });
+    const path = "D:\\Old\\legacy.vhdx";
+    host.admin((world) => {
+      const image = world.disks().find((one) => one.path.endsWith("debian-12.vhdx"));
+      if (image) world.putFile({ ...image, path, diskId: "00000000-0000-4000-8000-00000000abcd" });
+    });
+    put(lab, "VirtualDisk", "legacy", { source: { type: "File", path }, diskType: "Fixed" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "legacy", "Stalled")).toBe("True/ForbiddenChange");
+    expect(disk(lab, "legacy").pendingChanges).toMatchObject([
+      { path: "spec.diskType", from: "Dynamic", to: "Fixed", effect: "Recreate" },
+    ]);
+    expect(jobs(lab)).toEqual(["disk.create legacy"]);
+  });
+
   test("a place that another disk asks for is left free for it", async () => {
     const { lab } = stage();
     put(lab, "VirtualMachine", "web", {
