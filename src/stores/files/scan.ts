@@ -68,7 +68,7 @@ const mayBeCut = (bytes: Uint8Array): boolean => {
   return last !== undefined && !wholeEnds.has(last);
 };
 
-const wholeEnds: ReadonlySet<number> = new Set([..."\r\n]}"].map((char) => char.charCodeAt(0)));
+const wholeEnds: ReadonlySet<number> = new Set(new TextEncoder().encode("\r\n]}"));
 
 /** Reads folders of manifests again and again; parses only files that changed. */
 export class Scanner {
