@@ -7,7 +7,7 @@ import type { Clock } from "../../src/engine/ports.ts";
 import { fnv } from "./model/hash.ts";
 import { SimulatedAgent } from "./model/agent.ts";
 import { ensureHost, openHost, watchedBehaviour } from "./process/host.ts";
-import { isAlive } from "./process/lock.ts";
+import { isAlive, ownMark } from "./process/lock.ts";
 import { seededRandom } from "./process/random.ts";
 import { serveOnce, serveSession, type Streams } from "./process/serve.ts";
 
@@ -60,7 +60,7 @@ const main = async (): Promise<void> => {
     clock,
     random: seededRandom(fnv(name) ^ process.pid),
     behaviour,
-    process: { id: String(process.pid), pid: process.pid, alive: (id) => isAlive(Number(id)) },
+    process: { id: ownMark, pid: process.pid, alive: isAlive },
     version: {
       version,
       sha256: createHash("sha256").update(`simulator ${version}`).digest("hex"),

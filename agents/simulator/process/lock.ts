@@ -8,7 +8,7 @@ const isCode = (error: unknown, code: string): boolean => (error as NodeJS.Errno
 const tryCreate = (path: string): boolean => {
   try {
     const file = openSync(path, "wx");
-    writeSync(file, String(process.pid));
+    writeSync(file, ownMark);
     closeSync(file);
     return true;
   } catch (error) {
@@ -17,8 +17,7 @@ const tryCreate = (path: string): boolean => {
   }
 };
 
-/** Whether a process of this id lives. */
-export const isAlive = (pid: number): boolean => {
+const lives = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -27,9 +26,31 @@ export const isAlive = (pid: number): boolean => {
   }
 };
 
-const holder = (path: string): { pid: number; ageMs: number } | undefined => {
+/** When the process began, in ticks since boot; "" where the system does not tell. Field 22, after the name in brackets. */
+const startOf = (pid: number): string => {
   try {
-    return { pid: Number(readFileSync(path, "utf8")), ageMs: Date.now() - statSync(path).mtimeMs };
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+};
+
+/** Tells a process from a later one that got the same id (after a restart in a container: always). */
+const markOf = (pid: number): string => `${pid}:${startOf(pid)}`;
+
+/** This process's mark. */
+export const ownMark = markOf(process.pid);
+
+/** Whether the process of a mark lives. */
+export const isAlive = (mark: string): boolean => {
+  const pid = Number(mark.split(":")[0]);
+  return pid > 0 && lives(pid) && markOf(pid) === mark;
+};
+
+const holder = (path: string): { mark: string; ageMs: number } | undefined => {
+  try {
+    return { mark: readFileSync(path, "utf8"), ageMs: Date.now() - statSync(path).mtimeMs };
   } catch {
     return undefined;
   }
@@ -47,7 +68,7 @@ const remove = (path: string): void => {
 const isStale = (path: string): boolean => {
   const found = holder(path);
   if (!found) return false;
-  return found.pid > 0 ? !isAlive(found.pid) : found.ageMs > BREAKER_MS;
+  return found.mark === "" ? found.ageMs > BREAKER_MS : !isAlive(found.mark);
 };
 
 /** Only one process at a time may break a dead one's lock, so that none breaks the lock of the one that just took it. */
@@ -73,7 +94,7 @@ export const withFileLock = <T>(path: string, work: () => T): T => {
   while (!tryCreate(path)) {
     if (isStale(path)) breakStale(path);
     if (Date.now() - start > PATIENCE_MS)
-      throw new Error(`${path} is held by process ${holder(path)?.pid ?? "?"} for over ${PATIENCE_MS / 1000} s`);
+      throw new Error(`${path} is held by process ${holder(path)?.mark ?? "?"} for over ${PATIENCE_MS / 1000} s`);
     pause(1);
   }
   try {

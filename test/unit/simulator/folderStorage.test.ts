@@ -80,9 +80,12 @@ describe("state folder", () => {
     }
   });
 
-  test("a dead process's lock is broken", () => {
+  test.each([
+    { why: "a dead process", mark: "999999999:1" },
+    { why: "an earlier process of the same id", mark: `${process.pid}:1` },
+  ])("the lock of $why is broken", ({ mark }) => {
     const store = open();
-    writeFileSync(join(folder, "lock"), "999999999");
+    writeFileSync(join(folder, "lock"), mark);
     put(store, "vm:a", 1);
     expect(get(open(), "vm:a")).toBe(1);
   });
