@@ -121,7 +121,7 @@ const remove = (scene: Scene, state: VmState): Verdict => {
       act: { do: "look", host: scene.hostName },
     };
   }
-  if (deletionPolicyOf(vm) === "Orphan") return send(scene, state, releaseStep(vm, state));
+  if (deletionPolicyOf(vm) === "Orphan") return send(scene, state, [releaseStep(vm, state)]);
   if (state.clustered) {
     const message = "The machine belongs to a failover cluster and is only observed: it is not deleted.";
     return { sight, trio: conditions.stalled("NotAllowed", message) };
@@ -132,17 +132,20 @@ const remove = (scene: Scene, state: VmState): Verdict => {
       : `The machine is ${state.stateText ?? state.state}.`;
     return { sight, trio: conditions.deleting(message) };
   }
-  const step = removalStep(vm, state);
-  const verdict = send(scene, state, step);
-  return { ...verdict, trio: faultTrio(step.operation, world.lastFault) ?? verdict.trio };
+  const plan = removalPlan(vm, state);
+  const verdict = send(scene, state, plan);
+  return { ...verdict, trio: faultTrio(plan[0].operation, world.lastFault) ?? verdict.trio };
 };
 
-const send = (scene: Scene, state: VmState, step: Step): Verdict => ({
-  sight: sightOf(scene, state),
-  plan: [step],
-  act: vmJob(scene, step, step.operation === "vm.delete" ? deleteDeadline : powerDeadline(scene.vm)),
-  trio: conditions.deleting(`${step.operation} is next.`),
-});
+const send = (scene: Scene, state: VmState, plan: readonly [Step, ...Step[]]): Verdict => {
+  const [next] = plan;
+  return {
+    sight: sightOf(scene, state),
+    plan,
+    act: vmJob(scene, next, next.operation === "vm.delete" ? deleteDeadline : powerDeadline(scene.vm)),
+    trio: conditions.deleting(`${next.operation} is next.`),
+  };
+};
 
 const releaseStep = (vm: VirtualMachine, state: VmState): Step => ({
   operation: "vm.update",
@@ -153,27 +156,33 @@ const releaseStep = (vm: VirtualMachine, state: VmState): Step => ({
 });
 
 /** Off first, by the spec's own mode; a paused machine is resumed for it, a saved one is asked to go with all it holds. */
-const removalStep = (vm: VirtualMachine, state: VmState): Step => {
-  const owner = ownerOf(vm);
-  const power = (to: "Running" | "Off"): Step => ({ ...powerStep(vm, state.id, state.state, to), destructive: true });
+const removalPlan = (vm: VirtualMachine, state: VmState): readonly [Step, ...Step[]] => {
+  const power = (from: VmState["state"], to: "Running" | "Off"): Step => ({
+    ...powerStep(vm, state.id, from, to),
+    destructive: true,
+  });
+  const rest: Step = {
+    operation: "vm.delete",
+    spec: { owner: ownerOf(vm), vmId: state.id },
+    effect: "Hot",
+    changes: [{ path: "metadata", from: vm.metadata.uid }],
+    destructive: true,
+  };
   switch (state.state) {
     case "Paused":
-      return power("Running");
+      return [power("Paused", "Running"), power("Running", "Off"), rest];
     case "Running":
-      return power("Off");
+      return [power("Running", "Off"), rest];
     case "Saved":
-      return {
-        ...power("Off"),
-        operation: "vm.power",
-        spec: { owner, vmId: state.id, state: "Off", mode: "TurnOff", timeoutSeconds: 60 },
-      };
+      return [discard(power("Saved", "Off"), vm, state), rest];
     default:
-      return {
-        operation: "vm.delete",
-        spec: { owner, vmId: state.id },
-        effect: "Hot",
-        changes: [{ path: "metadata", from: vm.metadata.uid }],
-        destructive: true,
-      };
+      return [rest];
   }
 };
+
+/** Turns a saved machine off, its saved state with it. */
+const discard = (step: Step, vm: VirtualMachine, state: VmState): Step => ({
+  ...step,
+  operation: "vm.power",
+  spec: { owner: ownerOf(vm), vmId: state.id, state: "Off", mode: "TurnOff", timeoutSeconds: 60 },
+});

@@ -1,10 +1,10 @@
 import type { VirtualMachine, VMHost } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import { placeVirtualMachine } from "../../src/engine/placementRequest.ts";
-import type { Blocked, World } from "../../src/engine/ports.ts";
+import type { Blocked, Step, World } from "../../src/engine/ports.ts";
 import type { VmState } from "../../src/protocol/generated/types.ts";
 import { accessTo } from "../shared/access.ts";
-import { isPaused, recordedPlacement } from "../shared/objects.ts";
+import { hostObject, isPaused, recordedPlacement } from "../shared/objects.ts";
 import { create, creationPlan } from "./absent.ts";
 import { adoptable, adoption, wasAdopted } from "./adopt.ts";
 import { identify, unknownHosts } from "./identity.ts";
@@ -68,9 +68,9 @@ const onHost = (vm: VirtualMachine, world: World, hostName: string, identity: Id
     case "missing":
       return { trio: conditions.waiting("WaitingForReference", access.message) };
     case "soon":
-      return { trio: keptTrio(vm, access.message) };
+      return { plan: unseenPlan(vm, world, hostName), trio: keptTrio(vm, access.message) };
     case "down":
-      return { trio: conditions.unknownHost(access.message) };
+      return { plan: unseenPlan(vm, world, hostName), trio: conditions.unknownHost(access.message) };
     case "up": {
       const { host, view, snapshot } = access;
       return looked({ vm, world, hostName, host, view, snapshot }, identity);
@@ -78,6 +78,12 @@ const onHost = (vm: VirtualMachine, world: World, hostName: string, identity: Id
     default:
       return access satisfies never;
   }
+};
+
+/** The plan on a host that can't be seen: all of a machine that never was; of one that was, nothing is known. */
+const unseenPlan = (vm: VirtualMachine, world: World, hostName: string): readonly Step[] => {
+  const host = hostObject(world, hostName);
+  return host && vm.status?.id === undefined && !vm.spec.adopt ? creationPlan({ vm, host }) : [];
 };
 
 /** The host answers: what is to be done, by what is known of the machine. */
