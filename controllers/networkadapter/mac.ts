@@ -2,6 +2,7 @@ import type { NetworkAdapter } from "../../src/api/generated/types.ts";
 import type { World } from "../../src/engine/ports.ts";
 import type { AdapterState } from "../../src/protocol/generated/types.ts";
 import { hostObjects } from "../shared/objects.ts";
+import type { Surroundings } from "./scene.ts";
 
 /** "00:15:5D:01:02:03" as hosts write it: "00155D010203". */
 export const bareMac = (mac: string): string => mac.replaceAll(":", "").toUpperCase();
@@ -36,12 +37,16 @@ const everywhere = (world: World): readonly Holder[] =>
 export const otherWith = (world: World, mac: string, ownId: string | undefined): Holder | undefined =>
   everywhere(world).find(({ adapter }) => adapter.id !== ownId && adapter.macAddress === mac);
 
-/** Addresses that a new adapter on the host must not get: in use on other hosts, or kept for machines that are gone for now. */
-export const macsElsewhere = (world: World, self: NetworkAdapter, hostName: string): string[] => {
+/**
+ * Addresses of the host's pool that a new adapter must not get: in use on other hosts, or kept for machines that are gone for now. All
+ * such addresses while the pool is not known.
+ */
+export const macsElsewhere = ({ world, adapter: self, hostName, snapshot }: Surroundings): string[] => {
   const others = world.objects.list("NetworkAdapter") as readonly NetworkAdapter[];
   const kept = others.flatMap(({ metadata, spec, status }) =>
     metadata.uid === self.metadata.uid ? [] : [spec.macAddress ?? [], status?.macAddress ?? []].flat().map(bareMac),
   );
   const used = everywhere(world).flatMap(({ host, adapter }) => (host === hostName ? [] : adapter.macAddress));
-  return [...new Set([...kept, ...used])].filter((mac) => !isNoMac(mac)).toSorted();
+  const { minimum, maximum } = snapshot.host?.macPool ?? { minimum: "0", maximum: "G" };
+  return [...new Set([...kept, ...used])].filter((mac) => mac >= minimum && mac <= maximum).toSorted();
 };

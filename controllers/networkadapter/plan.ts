@@ -85,14 +85,14 @@ const configOf = ({ switchName, ...rest }: Desired): NicConfig => ({
 });
 
 const planNew = (scene: Scene, want: Desired): NicPlan => {
-  const { adapter, world, hostName } = scene;
+  const { adapter } = scene;
   const { spec } = adapter;
   const adopt = spec.adopt && adopting(scene);
   if (adopt && isBlocked(adopt)) return held(adopt);
   const macAddress = wantedMac(adapter);
   const twice = duplicate(scene, macAddress, adopt?.id);
   if (twice) return held(twice);
-  const avoidMacs = adopt || macAddress !== undefined ? [] : macsElsewhere(world, adapter, hostName);
+  const avoidMacs = adopt || macAddress !== undefined ? [] : macsElsewhere(scene);
   const step: Step<"nic.create"> = {
     operation: "nic.create",
     spec: compact({

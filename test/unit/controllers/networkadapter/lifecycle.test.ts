@@ -209,6 +209,17 @@ describe("changing", () => {
     expect(nic(lab, "lan").macAddress).toBe(macAddress);
   });
 
+  test("an address of the pool that is taken elsewhere, or kept for a machine that is gone, is not given", async () => {
+    const { lab, host } = await running();
+    const { minimum } = host.snapshot.host?.macPool ?? { minimum: "" };
+    const first = (minimum.match(/../g) ?? []).join(":");
+    put(lab, "NetworkAdapter", "waits", { virtualMachine: "nowhere", network: "lan", macAddress: first });
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    expect(adapters(host)).toHaveLength(1);
+    expect(adapters(host)[0]?.macAddress).not.toBe(minimum);
+  });
+
   test("a renamed switch and a network taken away stall, and move nothing", async () => {
     const { lab, host } = await running();
     put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
