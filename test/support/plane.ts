@@ -32,11 +32,20 @@ export interface PlaneOptions {
 
 /** Sums since the plane was made, over restarts. */
 export interface PlaneCounters {
+  /** Every write of an object, a user's included. */
   readonly storeWrites: number;
+  /** Of the controllers: metadata and status on the way to Ready; mere progress; news of objects that are Ready. */
+  readonly toReadyWrites: number;
+  readonly progressWrites: number;
+  readonly laterWrites: number;
   readonly jobs: number;
   readonly inventories: number;
   readonly reconciles: number;
 }
+
+type Sums = Omit<PlaneCounters, "storeWrites">;
+
+const noSums: Sums = { toReadyWrites: 0, progressWrites: 0, laterWrites: 0, jobs: 0, inventories: 0, reconciles: 0 };
 
 export interface Settled {
   /** Virtual milliseconds until the last write or job; the quiet time after it is not counted. */
@@ -72,7 +81,7 @@ export class Plane {
   readonly #options: PlaneOptions;
   #epoch = 0;
   #running: Running | undefined;
-  #before = { inventories: 0, jobs: 0, reconciles: 0 };
+  #before = noSums;
 
   constructor(options: PlaneOptions) {
     this.#options = options;
@@ -257,13 +266,19 @@ export class Plane {
     return kinds.flatMap(({ kind }) => this.store.cache.list(kind));
   }
 
-  #sums({ controller, hosts }: Running): { inventories: number; jobs: number; reconciles: number } {
+  #sums({ controller, hosts }: Running): Sums {
     const counts = [...hosts.counts().values()];
-    return {
-      inventories: this.#before.inventories + counts.reduce((sum, one) => sum + one.inventories, 0),
-      jobs: this.#before.jobs + counts.reduce((sum, one) => sum + one.jobs, 0),
-      reconciles: this.#before.reconciles + controller.counters().reconciles,
+    const { metadataWrites, statusWrites, progressWrites, laterWrites, reconciles } = controller.counters();
+    const own: Sums = {
+      toReadyWrites: metadataWrites + statusWrites - progressWrites - laterWrites,
+      progressWrites,
+      laterWrites,
+      reconciles,
+      inventories: counts.reduce((sum, one) => sum + one.inventories, 0),
+      jobs: counts.reduce((sum, one) => sum + one.jobs, 0),
     };
+    const names = Object.keys(own) as (keyof Sums)[];
+    return Object.fromEntries(names.map((name) => [name, own[name] + this.#before[name]])) as unknown as Sums;
   }
 
   counters(): PlaneCounters {
