@@ -123,7 +123,7 @@ export class Controller {
     const text = keyText(key);
     const before = this.#known.get(text);
     const resource = this.#parts.store.cache.get(key);
-    this.#guard.changed(resource, before?.resource);
+    for (const freed of this.#guard.changed(resource, before?.resource)) this.#queue.add(keyOf(freed), "normal");
     const wanted = resource && wantedVersion(resource);
     const refsBefore = this.#dependents.refsOf(key);
     this.#remember(key, resource, wanted);

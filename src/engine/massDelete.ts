@@ -1,5 +1,4 @@
 import { annotations as names } from "../api/annotations.ts";
-import { keyOf } from "../api/resource.ts";
 import type { Resource, World } from "./ports.ts";
 
 /** When many deletions at the same time are held: more than both of `floor` objects and `share` of them. */
@@ -42,10 +41,10 @@ export const hostOf = (resource: Resource): string | undefined =>
   (resource.spec as { readonly host?: string } | undefined)?.host ??
   (resource.status as { readonly host?: string } | undefined)?.host;
 
-/** Whether somebody let this object's batch go: the annotation names the batch that its status shows. */
-export const isConfirmed = (resource: Resource): boolean => {
+/** The batch that somebody let go by this object: its annotation names the batch that its status shows. */
+const confirmedBy = (resource: Resource): string | undefined => {
   const pinned = pinnedBatch(resource);
-  return pinned !== undefined && resource.metadata.annotations?.[names.confirmDelete] === pinned;
+  return pinned !== undefined && resource.metadata.annotations?.[names.confirmDelete] === pinned ? pinned : undefined;
 };
 
 const pinnedBatch = ({ status }: Resource): string | undefined =>
@@ -64,29 +63,40 @@ export const withBatch = (resource: Resource, status: unknown): unknown => {
 const withoutUndefined = (value: object): object =>
   Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
 
-const guarded = (resource: Resource): Guarded => {
+const guarded = (resource: Resource, confirmed: ReadonlySet<string>, given: ReadonlyMap<string, string>): Guarded => {
   const { uid, deletionTimestamp } = resource.metadata;
-  const pinned = pinnedBatch(resource);
+  const pinned = pinnedBatch(resource) ?? given.get(uid);
   return {
     uid,
     host: hostOf(resource),
     ...(deletionTimestamp !== undefined && { deleting: Date.parse(deletionTimestamp) }),
     ...(pinned !== undefined && { pinned }),
-    confirmed: isConfirmed(resource),
+    confirmed: pinned !== undefined && confirmed.has(pinned),
   };
 };
+
+interface GuardView {
+  readonly now: Date;
+  readonly settings: GuardSettings;
+  /** Batches confirmed by objects that are gone by now. */
+  readonly confirmed?: Iterable<string>;
+  /** Batches by uid that were given before and may not be in the status yet: so that one sweep of deletions is one batch. */
+  readonly given?: ReadonlyMap<string, string>;
+}
 
 /**
  * Who is held, by uid. Counted are the objects under deletion, however long, and the deletions finished within the window, each
  * unless confirmed; against all objects, and against those of each host. Once its status shows a batch, an object stays held until
- * that batch is confirmed. What an object's deletion would do on the host makes no difference.
+ * that batch is confirmed, by the annotation on any object of it (or formerly: `confirmed`). What an object's deletion would do on the
+ * host makes no difference.
  */
 export const holds = (
   objects: readonly Resource[],
   finished: readonly FinishedDeletion[],
-  { now, settings }: { readonly now: Date; readonly settings: GuardSettings },
+  { now, settings, confirmed = [], given = new Map() }: GuardView,
 ): ReadonlyMap<string, Hold> => {
-  const all = objects.map(guarded);
+  const letGo = new Set([...confirmed, ...objects.flatMap((one) => confirmedBy(one) ?? [])]);
+  const all = objects.map((one) => guarded(one, letGo, given));
   const counted = finished.filter(({ at }) => at > now.getTime() - settings.windowMs);
   const reasons = reasonsByUid(all, counted, settings);
   const held = all.filter((one) => !one.confirmed && (reasons.has(one.uid) || isPinned(one)));
@@ -165,19 +175,28 @@ interface GuardParts {
 export class MassDeleteGuard {
   readonly #parts: GuardParts;
   #finished: FinishedDeletion[] = [];
+  readonly #confirmed = new Set<string>();
+  readonly #given = new Map<string, string>();
   #known: { readonly holds: ReadonlyMap<string, Hold>; readonly until: number } | undefined;
 
   constructor(parts: GuardParts) {
     this.#parts = parts;
   }
 
-  /** An object changed or, with `before`, is gone; told before anybody asks again. */
-  changed(resource: Resource | undefined, before: Resource | undefined): void {
+  /**
+   * An object changed or, with `before` only, is gone; told before anybody asks again. Gives the objects that are held no more since their
+   * batch was confirmed now.
+   */
+  changed(resource: Resource | undefined, before: Resource | undefined): readonly Resource[] {
     const at = this.#parts.now().getTime();
     this.#finished = this.#finished.filter((gone) => gone.at > at - this.#parts.settings.windowMs);
-    if (!resource && before && guardedKinds.includes(keyOf(before).kind) && !isConfirmed(before))
+    if (!resource && before && guardedKinds.includes(before.kind) && !this.#confirmed.has(pinnedBatch(before) ?? ""))
       this.#finished.push({ uid: before.metadata.uid, host: hostOf(before), at });
     if (!resource || resource.metadata.deletionTimestamp !== undefined) this.#known = undefined;
+    const batch = resource && confirmedBy(resource);
+    if (batch === undefined || this.#confirmed.has(batch)) return [];
+    this.#confirmed.add(batch);
+    return this.#objects().filter((one) => pinnedBatch(one) === batch);
   }
 
   held(resource: Resource): Hold | undefined {
@@ -187,10 +206,14 @@ export class MassDeleteGuard {
   }
 
   #look(now: Date): { readonly holds: ReadonlyMap<string, Hold>; readonly until: number } {
-    const objects = guardedKinds.flatMap((kind) => this.#parts.list(kind));
-    return {
-      holds: holds(objects, this.#finished, { now, settings: this.#parts.settings }),
-      until: now.getTime() + 5000,
-    };
+    const view = { now, settings: this.#parts.settings, confirmed: this.#confirmed, given: this.#given };
+    const found = holds(this.#objects(), this.#finished, view);
+    this.#given.clear();
+    for (const [uid, { batch }] of found) this.#given.set(uid, batch);
+    return { holds: found, until: now.getTime() + 5000 };
+  }
+
+  #objects(): readonly Resource[] {
+    return guardedKinds.flatMap((kind) => this.#parts.list(kind));
   }
 }

@@ -392,7 +392,7 @@ describe("deletion", () => {
     expect(stage.store.cache.get(vmKey("web"))).toBeDefined();
   });
 
-  it("of many is held until each object's batch is confirmed", async () => {
+  it("of many is held until their batch is confirmed", async () => {
     const names = ["a", "b", "c", "d", "e"];
     await readyMachines(names);
     // All deletions are in the store before the first is decided, as one sweep of the file store makes them.
@@ -402,10 +402,10 @@ describe("deletion", () => {
     expect(deleted).toBeLessThanOrEqual(3);
     const held = names.filter((name) => stage.store.cache.get(vmKey(name)));
     expect(stage.ready(held[0] ?? "")).toMatchObject({ status: "False", reason: "MassDeleteGuard" });
-    for (const name of held) {
-      const batch = (stage.object(name).status as { deletionBatch: string }).deletionBatch;
-      await stage.annotate(name, { [annotations.confirmDelete]: batch });
-    }
+    // On one of them: it speaks for its batch.
+    const [one = ""] = held;
+    const batch = (stage.object(one).status as { deletionBatch: string }).deletionBatch;
+    await stage.annotate(one, { [annotations.confirmDelete]: batch });
     await stage.clock.advance(60_000);
     expect(stage.store.cache.list("VirtualMachine")).toEqual([]);
   });

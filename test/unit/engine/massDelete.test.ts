@@ -93,6 +93,16 @@ describe("who is held", () => {
       objects: [...many(9, { deleting: 0, pinned: "b", confirm: "b" }), ...many(1, { deleting: 0 }, "z")],
       held: 0,
     },
+    {
+      why: "one object's annotation speaks for its batch",
+      objects: [...many(4, { deleting: 0, pinned: "b" }), object("z", { deleting: 0, pinned: "b", confirm: "b" })],
+      held: 0,
+    },
+    {
+      why: "and for no other",
+      objects: [...many(4, { deleting: 0, pinned: "c" }), object("z", { deleting: 0, pinned: "b", confirm: "b" })],
+      held: 4,
+    },
     { why: "confirmed for another batch", objects: many(4, { deleting: 0, pinned: "b", confirm: "c" }), held: 4 },
     { why: "confirmed before a batch was shown", objects: many(4, { deleting: 0, confirm: "b" }), held: 4 },
     {
