@@ -6,7 +6,7 @@ import type { Decision, EventNote, World } from "../../src/engine/ports.ts";
 import { statusBefore } from "../shared/closing.ts";
 import { goesAway } from "../shared/machine.ts";
 import { annotationOf, isPaused, placementOf, vmObject } from "../shared/objects.ts";
-import { blockedTrio, jobAct, nextStep, outcome } from "../shared/outcome.ts";
+import { blockedTrio, jobAct, nextStep, removalOutcome } from "../shared/outcome.ts";
 import { removing } from "./plan.ts";
 import { find } from "./scene.ts";
 import type { Scene } from "./scene.ts";
@@ -51,8 +51,7 @@ export const removeUnseen = (adapter: NetworkAdapter, world: World): Decision | 
   // A machine's object goes only once its machine is gone or given up, and the adapters with it.
   if (!vm) return release("Released", `VirtualMachine ${name} is gone.`);
   if (placementOf(vm, world) === undefined) return release("Released", `VirtualMachine ${name} was never placed.`);
-  if (goesAway(vm) && !vm.spec.deletionProtection)
-    return idle(adapter, world, deleting(`The adapter goes with VirtualMachine ${name}.`));
+  if (goesAway(vm)) return idle(adapter, world, deleting(`The adapter goes with VirtualMachine ${name}.`));
   return undefined;
 };
 
@@ -78,15 +77,11 @@ export const removeOn = (scene: Scene): Decision => {
     return release("Orphaned", `Adapter ${found.state.id} stays.`);
   const planned = removing(scene, found.state, policy === "Orphan" ? "release" : "delete");
   const plan = { steps: [planned] };
-  const trio = outcome({ plan: plan.steps, lastFault: world.lastFault });
-  const shown = trio.some(({ reason }) => reason === "Progressing")
-    ? deleting(`${planned.step.operation} is next.`)
-    : trio;
   const next = nextStep(plan.steps);
   return {
     plan: [planned.step],
     act: next ? jobAct(hostName, next) : { do: "nothing" },
-    status: statusOf(scene, found, plan, shown),
+    status: statusOf(scene, found, plan, removalOutcome({ plan: plan.steps, lastFault: world.lastFault })),
     wakeAfterMs: 2_000,
   };
 };

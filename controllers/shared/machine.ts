@@ -73,9 +73,14 @@ export const effectNow = (state: VmState, whenRunning: Effect): Effect => {
   return whenRunning;
 };
 
+/** Whether the machine object goes, its machine with it. */
+export const goesAway = (vm: VirtualMachine): boolean =>
+  isDeleting(vm) && vm.spec.deletionPolicy !== "Orphan" && !vm.spec.deletionProtection;
+
 /** Why no job may touch the machine now, whatever the change. */
 export const untouchable = ({ vm, state }: Machine & { at: "present" }, view: HostView): Blocked | undefined => {
   const name = vm.metadata.name;
+  if (goesAway(vm)) return waitingFor("WaitingForReference", `VirtualMachine ${name} is being deleted.`);
   if (isPaused(vm)) return waitingFor("Paused", `VirtualMachine ${name} is paused.`);
   if (vm.spec.managementPolicy === "Observe")
     return waitingFor("Observed", `VirtualMachine ${name} is only observed (managementPolicy).`);
@@ -88,6 +93,3 @@ export const untouchable = ({ vm, state }: Machine & { at: "present" }, view: Ho
   const doubt = view.uncertain(vm.metadata.uid);
   return doubt && waitingFor("WaitingForJob", `VirtualMachine ${name} is looked at again: ${doubt.message}`);
 };
-
-/** Whether the machine object goes, its machine with it. */
-export const goesAway = (vm: VirtualMachine): boolean => isDeleting(vm) && vm.spec.deletionPolicy !== "Orphan";

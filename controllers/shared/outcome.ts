@@ -33,6 +33,14 @@ export const outcome = ({ plan, blocked, job, lastFault }: Standing): readonly C
   return pending.length > 0 ? conditions.changesPending([...new Set(pending)].join(" ")) : conditions.ready();
 };
 
+/** The same of an object under deletion. */
+export const removalOutcome = (standing: Standing): readonly ConditionDraft[] => {
+  const trio = outcome(standing);
+  const [ready] = trio;
+  if (ready?.reason === "Progressing") return conditions.deleting(ready.message);
+  return ready?.reason === "ChangesPending" ? conditions.waiting("AwaitingApproval", ready.message) : trio;
+};
+
 const faultTrio = ({ step }: Planned, last: LastFault | undefined): readonly ConditionDraft[] | undefined => {
   if (last?.operation !== step.operation) return undefined;
   const { code, message } = last.fault;
@@ -53,6 +61,6 @@ export const jobAct = (host: string, { step, locks, deadlineSeconds }: Planned):
 /** Milliseconds after which to look again at something that tells nobody when it changes. */
 export const pollMs = (plan: readonly Planned[], blocked: Blocked | undefined): number | undefined => {
   const gates = [...plan.map(({ gate }) => gate), ...(blocked ? [blocked] : [])];
-  if (gates.some((gate) => gate.at === "waiting")) return 2_000;
+  if (gates.some((gate) => gate.at === "waiting")) return 5_000;
   return gates.some((gate) => gate.at === "stalled") ? 30_000 : undefined;
 };

@@ -3,7 +3,7 @@ import { changeIf } from "../../src/engine/plan.ts";
 import type { Attachment, Blocked, Change, Effect, Step } from "../../src/engine/ports.ts";
 import type { AttachedDisk, VmState } from "../../src/protocol/generated/types.ts";
 import { findCondition } from "../../src/engine/conditions.ts";
-import { effectNow, goesAway, machineOf } from "../shared/machine.ts";
+import { effectNow, machineOf } from "../shared/machine.ts";
 import type { Machine } from "../shared/machine.ts";
 import { gateOf } from "../shared/gate.ts";
 import type { Gate, Planned } from "../shared/gate.ts";
@@ -223,12 +223,8 @@ const chainBroken = ({ state, leftover }: File): Blocked => ({
   message: `${leftover.map(({ path }) => path).join(", ")}: based on ${state.path}, and which one its machine had last can't be told. Merge or remove them.`,
 });
 
-const machineGate = (scene: Scene, step: Step, target: Machine): Gate => {
-  if (target.at === "blocked") return target.why;
-  if (goesAway(target.vm))
-    return { at: "waiting", reason: "WaitingForReference", message: `VirtualMachine ${target.name} is being deleted.` };
-  return gateOf(step, { beside: scene.disk, machine: target, view: scene.view });
-};
+const machineGate = (scene: Scene, step: Step, target: Machine): Gate =>
+  target.at === "blocked" ? target.why : gateOf(step, { beside: scene.disk, machine: target, view: scene.view });
 
 const impossible = (
   { disk }: Scene,

@@ -19,7 +19,7 @@ import {
   placementOf,
   vmObject,
 } from "../shared/objects.ts";
-import { jobAct, nextStep, outcome } from "../shared/outcome.ts";
+import { jobAct, nextStep, removalOutcome } from "../shared/outcome.ts";
 import { detaching, locksOf, targetOf } from "./attach.ts";
 import { find, trashOf } from "./find.ts";
 import type { File, Found } from "./find.ts";
@@ -97,13 +97,10 @@ const removeOn = (scene: Scene): Decision => {
     return say(waiting("WaitingForHost", `Host ${scene.hostName} has not told yet all that may use the file.`));
   const plan = removing(scene, found.file);
   if (plan === "released") return release("Orphaned", `The file ${found.file.state.path} stays.`);
-  const next = nextStep(plan.steps);
-  if (!next || plan.blocked) return say(outcome({ plan: plan.steps, blocked: plan.blocked }), plan);
-  const trio = outcome({ plan: plan.steps, lastFault: scene.world.lastFault });
-  const shown = trio.some(({ reason }) => reason === "Progressing")
-    ? deleting(`${next.step.operation} is next.`)
-    : trio;
-  return { ...say(shown, plan), act: jobAct(scene.hostName, next) };
+  const next = plan.blocked ? undefined : nextStep(plan.steps);
+  const { lastFault } = scene.world;
+  const told = say(removalOutcome({ plan: plan.steps, blocked: plan.blocked, lastFault }), plan);
+  return next ? { ...told, act: jobAct(scene.hostName, next) } : told;
 };
 
 const gone = ({ disk, snapshot }: Scene, found: Found): [string, string] => {

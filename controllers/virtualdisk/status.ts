@@ -60,9 +60,13 @@ const fileStatus = (scene: Scene, file: File): Status => {
     format: state.format,
     diskType: state.diskType,
     parents: parents.length > 0 ? parents : undefined,
-    everAttached: before?.everAttached || attachments.some(({ vm }) => !isOff(vm)) || undefined,
+    everAttached: before?.everAttached || attachments.some((one) => wasStarted(scene, one)) || undefined,
   }) as Status;
 };
+
+/** Whether the machine runs, or ran since it was made. */
+const wasStarted = (scene: Scene, attachment: Attachment): boolean =>
+  !isOff(attachment.vm) || holderOf(scene, attachment)?.vm?.status?.firstStartedAt !== undefined;
 
 /** A size that is rewritten only when off by 5 % and 1 GiB. */
 const steady = (before: number | undefined, now: number): number => {

@@ -322,6 +322,27 @@ describe("deletion", () => {
     expect(old.lab.find("NetworkAdapter", "lan")).toBeUndefined();
   });
 
+  test("awaiting approval, it says so", async () => {
+    const { lab } = await running({ generation: 1 }, gen1);
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    approve(lab, "web");
+    await lab.settle();
+    lab.delete("NetworkAdapter", "lan");
+    await lab.settle();
+    expect(told(lab, "NetworkAdapter", "lan")).toBe("False/AwaitingApproval");
+  });
+
+  test("a machine on its way out is not repaired any more", async () => {
+    const { lab, host } = await running();
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    lab.delete("VirtualMachine", "web");
+    byHand(host, { dhcpGuard: true });
+    await lab.inventory();
+    expect(lab.decide("NetworkAdapter", "lan").act).toEqual({ do: "nothing" });
+  });
+
   test("with its machine, no job of its own", async () => {
     const { lab } = await running();
     put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
