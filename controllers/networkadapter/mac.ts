@@ -1,6 +1,6 @@
 import type { NetworkAdapter } from "../../src/api/generated/types.ts";
 import type { World } from "../../src/engine/ports.ts";
-import type { AdapterState } from "../../src/protocol/generated/types.ts";
+import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
 import { hostObjects } from "../shared/objects.ts";
 import type { Surroundings } from "./scene.ts";
 
@@ -27,15 +27,18 @@ interface Holder {
 
 /** Adapters of all machines on all managed hosts; replicas have their originals' addresses rightly. */
 const everywhere = (world: World): readonly Holder[] =>
-  hostObjects(world).flatMap(({ metadata: { name: host } }) =>
-    [...(world.host(host)?.snapshot?.vms.values() ?? [])].flatMap((vm) =>
-      vm.replica ? [] : vm.adapters.map((adapter) => ({ host, machine: vm.name, adapter })),
-    ),
+  hostObjects(world).flatMap(({ metadata: { name } }) =>
+    holdersOn(name, [...(world.host(name)?.snapshot?.vms.values() ?? [])]),
   );
+
+const holdersOn = (host: string, vms: readonly VmState[]): readonly Holder[] =>
+  vms.flatMap((vm) => (vm.replica ? [] : vm.adapters.map((adapter) => ({ host, machine: vm.name, adapter }))));
 
 /** Another adapter, on any managed host, that has this address. `ownId` is the adapter's own Hyper-V id, if it has one. */
 export const otherWith = (world: World, mac: string, ownId: string | undefined): Holder | undefined =>
-  everywhere(world).find(({ adapter }) => adapter.id !== ownId && adapter.macAddress === mac);
+  hostObjects(world)
+    .flatMap(({ metadata: { name } }) => holdersOn(name, world.host(name)?.snapshot?.vmsWithMac(mac) ?? []))
+    .find(({ adapter }) => adapter.id !== ownId && adapter.macAddress === mac);
 
 /**
  * Addresses of the host's pool that a new adapter must not get: in use on other hosts, or kept for machines that are gone for now. All

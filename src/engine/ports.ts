@@ -266,6 +266,8 @@ export interface SnapshotView {
   diskById(diskId: string): readonly DiskState[];
   /** Attachments whose chain contains the path. */
   holders(path: string): readonly Attachment[];
+  /** Machines with an adapter of this address, as the host writes it (00155D010203); replicas too. */
+  vmsWithMac(mac: string): readonly VmState[];
   /** Files that name the path as their parent. */
   children(path: string): readonly DiskState[];
   /** Complete inventories in a row, up to the last, that lacked this machine id. */

@@ -118,6 +118,10 @@ export class HostSnapshot implements SnapshotView {
     );
   }
 
+  vmsWithMac(mac: string): readonly VmState[] {
+    return this.#vmsIn(this.#index.vmsByMac.of(mac));
+  }
+
   children(path: string): readonly DiskState[] {
     return this.#disksIn(this.#index.disksByParent.of(pathKey(path)));
   }

@@ -17,6 +17,7 @@ export const heldPaths = (vm: VmState): ReadonlySet<string> =>
 export class SnapshotIndex {
   readonly vmsByUid = new MultiIndex<string, string>();
   readonly vmsByPath = new MultiIndex<string, string>();
+  readonly vmsByMac = new MultiIndex<string, string>();
   readonly disksByUid = new MultiIndex<string, string>();
   readonly disksById = new MultiIndex<string, string>();
   readonly disksByParent = new MultiIndex<string, string>();
@@ -46,6 +47,7 @@ export class SnapshotIndex {
     const uid = validStampUid(vm, this.#controlPlaneId);
     if (uid !== undefined) this.vmsByUid[change](uid, vm.id);
     for (const path of heldPaths(vm)) this.vmsByPath[change](path, vm.id);
+    for (const mac of new Set(vm.adapters.map(({ macAddress }) => macAddress))) this.vmsByMac[change](mac, vm.id);
   }
 
   #disk(disk: DiskState, change: "add" | "remove"): void {
