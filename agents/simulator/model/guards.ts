@@ -95,13 +95,12 @@ export const requireMemory = (world: World, vm: Vm, bytes: number): void => {
     fail("InsufficientMemory", `${vm.name} needs ${bytesText(bytes)} of memory, ${bytesText(free)} are available`);
 };
 
-/** Refuses a file with checkpoints: its own .avhdx children, or an attachment that points at one. */
+/** Refuses a file with checkpoints, which are its .avhdx children. */
 export const refuseCheckpoints = (world: World, file: DiskFile): void => {
   const child = world.children(file.path).find((one) => isCheckpointFile(one.path));
   const holder = world.holders(file.path).find(({ drive }) => isCheckpointFile(drive.path));
   if (holder?.vm.merging) fail("Busy", `a checkpoint of ${holder.vm.name} is being merged into ${file.path}`);
   if (child) fail("DiskHasCheckpoints", `${file.path} has the checkpoint file ${child.path}`);
-  if (holder) fail("DiskHasCheckpoints", `${file.path} is under a checkpoint of ${holder.vm.name}`);
 };
 
 export const refuseChildren = (world: World, file: DiskFile): void => {

@@ -171,4 +171,33 @@ describe("jobs of an agent", () => {
       undefined,
     ]);
   });
+
+  test("two machines with a valid stamp of one uid are ambiguous for every operation", async () => {
+    const bench = new Bench();
+    bench.behaviour = { latency: { factor: 0 } };
+    const agent = bench.agent();
+    const vmId = String((await bench.send(agent, bench.request("vm.create", createSpec))).data["vmId"]);
+    const twin = "eeeeeeee-0000-4000-8000-000000000001";
+    bench.change((world) => {
+      const vm = world.knownVm(vmId);
+      world.putVm({ ...vm, id: twin, name: "twin", notes: vm.notes.replaceAll(vmId, twin) });
+    });
+    const jobs = [
+      bench.request("vm.create", createSpec),
+      bench.request("vm.update", { owner: web, vmId, set: { notes: "x" } }),
+      bench.request("vm.power", { owner: web, vmId, state: "Running" }),
+      bench.request("vm.delete", { owner: web, vmId }),
+    ];
+    for (const job of jobs) expect((await bench.send(agent, job)).code).toBe("OwnershipAmbiguous");
+  });
+
+  test.each(["replica", "clustered"] as const)("a %s machine is left alone", async (mark) => {
+    const bench = new Bench();
+    bench.behaviour = { latency: { factor: 0 } };
+    const agent = bench.agent();
+    const vmId = String((await bench.send(agent, bench.request("vm.create", createSpec))).data["vmId"]);
+    bench.change((world) => world.changeVm(vmId, () => ({ [mark]: true })));
+    const job = bench.request("vm.update", { owner: web, vmId, set: { notes: "x" } });
+    expect((await bench.send(agent, job)).code).toBe("OwnedByOther");
+  });
 });
