@@ -11,26 +11,32 @@ import { seededRandom } from "./random.ts";
 /** Opens the state folder of a simulated host (made when missing). */
 export const openHost = (folder: string): HostStore => new HostStore(new FolderStorage(folder));
 
-/** Makes sure the folder holds a host; a new one gets the seed, an existing one is left as it is. Tells whether it is new. */
+/** A JSON file of the host's folder; undefined when there is none. */
+const readJson = (path: string): unknown => {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+};
+
+/**
+ * Makes sure the folder holds a host; a new one gets the seed, an existing one is left as it is. Tells whether it is new.
+ * What a file seed.json in the folder says (as HostSeed) goes before the seed given.
+ */
 export const ensureHost = (folder: string, seed: HostSeed): boolean => {
   const store = openHost(folder);
   if (store.read((tx) => tx.get("host:self")) !== undefined) return false;
-  return store.transact((tx) => seedHost(tx, seededRandom(fnv(seed.name)), seed));
+  const wanted = { ...seed, ...(readJson(join(folder, "seed.json")) as Partial<HostSeed> | undefined) };
+  return store.transact((tx) => seedHost(tx, seededRandom(fnv(wanted.name)), wanted));
 };
 
 const behaviourPath = (folder: string): string => join(folder, "behaviour.json");
 
 /** What behaviour.json says; {} when there is none. */
-export const readBehaviour = (folder: string): BehaviourFile => {
-  try {
-    return JSON.parse(readFileSync(behaviourPath(folder), "utf8")) as BehaviourFile;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw new Error(`${behaviourPath(folder)}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
-};
+export const readBehaviour = (folder: string): BehaviourFile =>
+  (readJson(behaviourPath(folder)) ?? {}) as BehaviourFile;
 
 export const writeBehaviour = (folder: string, behaviour: BehaviourFile): void => {
   const next = `${behaviourPath(folder)}.${process.pid}.tmp`;

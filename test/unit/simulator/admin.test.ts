@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -44,6 +44,23 @@ const withDisk = (): void => {
     now.putVm({ ...found, drives: [{ ...place, path, minIOPS: 0, maxIOPS: 0 }] });
   });
 };
+
+test("a new host takes what seed.json says, and the defaults for the rest", () => {
+  const folder = join(data, "simulated", "hv2");
+  mkdirSync(folder);
+  writeFileSync(
+    join(folder, "seed.json"),
+    JSON.stringify({ cpu: 4, switches: [{ name: "Only", type: "Private", bandwidthMode: "None" }] }),
+  );
+  expect(ensureHost(folder, { name: "hv2", cpu: 8 })).toBe(true);
+  expect(ensureHost(folder, { name: "hv2", cpu: 16 })).toBe(false);
+  openHost(folder).read((tx) => {
+    const now = new World(tx);
+    expect(now.host()).toMatchObject({ name: "hv2", logicalProcessors: 4, memoryBytes: 256 * 2 ** 30 });
+    expect(now.switches().map((one) => one.name)).toEqual(["Only"]);
+    expect(now.disk("D:\\Images\\debian-12.vhdx")?.size).toBe(20 * 2 ** 30);
+  });
+});
 
 describe("aetherv simulator", () => {
   test("lists hosts and machines", async () => {
