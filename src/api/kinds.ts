@@ -5,8 +5,6 @@ import { nearest } from "./nearest.ts";
 
 export type { Kind } from "./generated/crds.ts";
 
-export const group = "aetherv.io";
-export const version = "v1alpha1";
 export const apiVersion = "aetherv.io/v1alpha1";
 
 /** What is known of a kind, all of it from its CRD. */

@@ -17,7 +17,7 @@ import { isObject } from "./validation/values.ts";
 import type { JsonObject } from "./validation/values.ts";
 
 export { issueText } from "./validation/issue.ts";
-export type { Issue, IssueReason } from "./validation/issue.ts";
+export type { Issue } from "./validation/issue.ts";
 
 /** An object as its author wrote it, checked, defaults filled in; without what only a store gives (uid and the like). */
 export interface Manifest {

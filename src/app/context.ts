@@ -2,15 +2,10 @@ import type { Context, Terminal } from "../cli/context.ts";
 import { simulatorCommand } from "../cli/simulator/command.ts";
 import { answers, SocketClient } from "../server/client.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
-import { restoreBackup, writeBackup } from "./backup.ts";
 import { systemClock } from "./clock.ts";
-import { createLogger } from "./logger.ts";
-import { readManifests } from "./manifests.ts";
-import { openForPlan, openStopped } from "./offline.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
 import { systemRandom } from "./random.ts";
-import { runControlPlane } from "./run.ts";
 import { version } from "./version.ts";
 
 /** The environment, read here and nowhere else. */
@@ -45,23 +40,31 @@ const terminalOf = (env: Environment): Terminal => {
 /** What the CLI gets from this process. */
 export const processContext = (env: Environment, signal: AbortSignal): Context => {
   const terminal = terminalOf(env);
-  const parts: Parts = { clock: systemClock, random: systemRandom, log: createLogger({ pretty: false }) };
   return {
     version,
     terminal,
     signal,
     defaultData: isSet(env.AETHERV_DATA) ? (env.AETHERV_DATA ?? "") : "aetherv-data",
     now: () => new Date(),
-    connect: async (data) => (await running(data)) ?? openStopped(data, parts),
+    // The stores, the model's validators and the server are loaded by what needs them: `get` is quick without.
+    connect: async (data) => (await running(data)) ?? (await import("./offline.ts")).openStopped(data, quiet),
     connectRunning: async (data) => (await running(data)) ?? notRunning(data),
-    connectForPlan: async (data) => (await running(data)) ?? openForPlan(data, parts),
-    readManifests: (paths) => readManifests(paths, readInput),
+    connectForPlan: async (data) => (await running(data)) ?? (await import("./offline.ts")).openForPlan(data, quiet),
+    readManifests: async (paths) => (await import("./manifests.ts")).readManifests(paths, readInput),
     readInput,
-    run: (options) => runControlPlane(options, terminal, signal),
-    writeBackup,
-    readBackup: restoreBackup,
+    run: async (options) => (await import("./run.ts")).runControlPlane(options, terminal, signal),
+    writeBackup: async (folder, backup) => (await import("./backup.ts")).writeBackup(folder, backup),
+    readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
     simulator: simulatorCommand,
   };
+};
+
+/** Commands that only read say what they have to say themselves. */
+const silent = (): void => undefined;
+const quiet: Parts = {
+  clock: systemClock,
+  random: systemRandom,
+  log: { debug: silent, info: silent, warn: silent, error: silent },
 };
 
 const running = async (data: string): Promise<ControlPlane | undefined> => {

@@ -7,7 +7,6 @@ import type {
   JobResult,
   Operation,
   OperationData,
-  OperationSpecs,
   SessionLine,
 } from "./generated/types.ts";
 
@@ -93,5 +92,3 @@ const describe = (errors: readonly ErrorObject[] | null | undefined): string => 
 };
 
 const SPEC_NAMES = operationsSchema["x-operations"] as unknown as Record<Operation, readonly [string, string, string]>;
-
-export type SpecOf<O extends Operation> = OperationSpecs[O];
