@@ -2,13 +2,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 import formats from "ajv-formats";
 import { fault, isErrorCode, type Fault } from "./errors.ts";
 import { envelopeSchema, operationsSchema, stateSchema } from "./generated/schemas.ts";
-import type {
-  JobRequest,
-  JobResult,
-  Operation,
-  OperationData,
-  SessionLine,
-} from "./generated/types.ts";
+import type { JobRequest, JobResult, Operation, OperationData, SessionLine } from "./generated/types.ts";
 
 /** Longest result that is read at all, in bytes. */
 export const MAX_RESULT_BYTES = 8 * 1024 * 1024;
