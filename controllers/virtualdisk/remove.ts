@@ -23,8 +23,8 @@ import { jobAct, nextStep, removalOutcome } from "../shared/outcome.ts";
 import { detaching, locksOf, targetOf } from "./attach.ts";
 import { find, trashOf } from "./find.ts";
 import type { File, Found } from "./find.ts";
-import { hasCheckpoints, isBlocked } from "./make.ts";
-import { deadlines } from "./scene.ts";
+import { classOf, hasCheckpoints, isBlocked, pathOf } from "./make.ts";
+import { deadlines, wasProvisioned } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 import { statusOf } from "./status.ts";
 import type { DiskPlan } from "./plan.ts";
@@ -92,6 +92,12 @@ const removeOn = (scene: Scene): Decision => {
     return { ...say(deleting(`Looked at again: ${doubt.message}`)), act: { do: "look", host: scene.hostName } };
   if (found.at === "unknown") return say(waiting("WaitingForHost", found.message));
   if (found.at === "ambiguous") return say(stalled("OwnershipAmbiguous", found.message));
+  if (found.at === "absent" && mayHaveLeftCopies(scene)) {
+    const planned = deleteStep(scene, pathOf(scene));
+    const steps = [planned];
+    const told = say(removalOutcome({ plan: steps, lastFault: scene.world.lastFault }), { steps });
+    return { ...told, act: jobAct(scene.hostName, planned) };
+  }
   if (found.at !== "present") return release(...gone(scene, found));
   if (!scene.snapshot.complete)
     return say(waiting("WaitingForHost", `Host ${scene.hostName} has not told yet all that may use the file.`));
@@ -101,6 +107,15 @@ const removeOn = (scene: Scene): Decision => {
   const { lastFault } = scene.world;
   const told = say(removalOutcome({ plan: plan.steps, blocked: plan.blocked, lastFault }), plan);
   return next ? { ...told, act: jobAct(scene.hostName, next) } : told;
+};
+
+/** Whether an interrupted copy may have left its unfinished file, which no inventory shows: the host is asked to clear up first. */
+const mayHaveLeftCopies = (scene: Scene): boolean => {
+  const { disk, world } = scene;
+  const { lastJob } = world;
+  const cleared = lastJob?.operation === "disk.delete" && lastJob.code === "Success";
+  const copied = disk.spec.source.type === "Image" || disk.spec.source.type === "VirtualDisk";
+  return copied && !cleared && !isOrphan(disk) && !wasProvisioned(disk) && !isBlocked(classOf(scene));
 };
 
 const gone = ({ disk, snapshot }: Scene, found: Found): [string, string] => {
@@ -134,7 +149,7 @@ const removing = (scene: Scene, file: File): DiskPlan | "released" => {
   const [left] = file.attachments;
   if (left) return stalledBy("InUse", `Machine ${left.vm.name} has the disk: detach it there.`);
   return file.state.busy === undefined
-    ? { steps: [deleteStep(scene, file)] }
+    ? { steps: [deleteStep(scene, file.state.path, file.state.diskId)] }
     : { steps: [], blocked: { at: "waiting", reason: "Busy", message: `The file is busy: ${file.state.busy}` } };
 };
 
@@ -148,15 +163,15 @@ const releaseStep = (scene: Scene, { state }: File): Planned => {
   return { step, gate: go, locks: locksOf(scene, undefined), deadlineSeconds: deadlines.short };
 };
 
-const deleteStep = (scene: Scene, file: File): Planned => {
+const deleteStep = (scene: Scene, path: string, diskId?: string): Planned => {
   const { disk, host } = scene;
   const retention = layoutOf(host).trashRetentionSeconds;
   const step: Step<"disk.delete"> = {
     operation: "disk.delete",
     spec: compact({
       owner: ownerOf(disk),
-      path: file.state.path,
-      diskId: file.state.diskId,
+      path,
+      diskId,
       retentionSeconds: disk.status?.everAttached ? Math.max(retention, leastSecondsOfUsed) : retention,
     }),
     effect: "Hot",

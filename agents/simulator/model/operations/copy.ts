@@ -36,6 +36,12 @@ const oldPartials = (world: World, folder: string, uid: string): readonly string
       (path) => isPartial(path) && pathKey(folderOf(path)) === pathKey(folder) && fileName(path).startsWith(`${uid}.`),
     );
 
+/** Removes what interrupted copies of the owner left in the folder. */
+export const removePartials = async (job: Job, folder: string, uid: string): Promise<void> => {
+  for (const path of job.read((world) => oldPartials(world, folder, uid)))
+    await job.effect("partialRemoved", (world) => world.removeFile(path));
+};
+
 /** Takes the time of so many bytes, telling how far it is. */
 export const takeCopyTime = async (job: Job, bytes: number, text: string): Promise<void> => {
   const total = (bytes / job.latency.copyBytesPerSecond) * 1000 * job.latency.factor;
@@ -58,8 +64,7 @@ const blockSizeOf = (source: DiskFile, order: CopyOrder): Pick<DiskFile, "blockS
  */
 export const copyDisk = async (job: Job, sourcePath: string, order: CopyOrder): Promise<void> => {
   const folder = folderOf(order.target);
-  for (const path of job.read((world) => oldPartials(world, folder, order.uid)))
-    await job.effect("partialRemoved", (world) => world.removeFile(path));
+  await removePartials(job, folder, order.uid);
   const partial = join(folder, `${order.uid}.${job.id}.partial.${extension(order.format)}`);
   const bytes = await job.effect("copying", (world) => {
     const source = world.knownDisk(sourcePath);

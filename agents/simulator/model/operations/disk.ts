@@ -17,7 +17,7 @@ import { fileName, folderOf, isTrash, join, samePath, SIDECAR, TRASH_FOLDER } fr
 import type { DiskFile, TrashManifest } from "../types.ts";
 import { bareManifests, MANIFEST, manifestOf } from "../views.ts";
 import type { World } from "../world.ts";
-import { takeCopyTime } from "./copy.ts";
+import { removePartials, takeCopyTime } from "./copy.ts";
 import { setQos } from "./diskAttach.ts";
 import { checkSize, created, extension, writeSidecar } from "./diskFiles.ts";
 
@@ -169,6 +169,7 @@ export const remove = async (job: Job<"disk.delete">): Promise<Answer> => {
   job.touchDisk(spec.path);
   if (file) await intoTrash(job, file);
   await removeLeftSidecar(job);
+  await removePartials(job, folderOf(spec.path), spec.owner.uid);
   for (const path of job.read((world) => trashOf(world, spec.path, spec.owner.uid))) job.touchedTrash.add(path);
   return {};
 };

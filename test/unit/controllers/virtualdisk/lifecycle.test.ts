@@ -542,6 +542,27 @@ describe("deletion", () => {
     expect(hours).toEqual({ "web-os": 24, spare: 1 });
   });
 
+  test("clears up after a copy that was broken off", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "copy", { source: { type: "Image", image: "debian-12" } });
+    host.behaviour = {
+      ...host.behaviour,
+      faults: [{ id: "f", operation: "disk.clone", count: 1, fault: { type: "partial" } }],
+    };
+    await lab.settle();
+    const partials = () =>
+      host.store.read((tx) =>
+        [...tx.of("file")].map((file) => (file as { path: string }).path).filter((path) => path.includes(".partial.")),
+      );
+    expect(partials()).toHaveLength(1);
+    lab.delete("VirtualDisk", "copy");
+    lab.forgive();
+    await lab.settle();
+    expect(lab.find("VirtualDisk", "copy")).toBeUndefined();
+    expect(partials()).toEqual([]);
+    expect(host.snapshot.trash.size).toBe(0);
+  });
+
   test("is held by the mass-delete guard, which is told with its batch", async () => {
     const { lab } = stage();
     put(lab, "VirtualDisk", "data", blank("1Gi"));
