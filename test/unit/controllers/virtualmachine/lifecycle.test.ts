@@ -70,4 +70,16 @@ describe("a machine from YAML to Ready", () => {
     expect(lab.hosts.get("hv1")?.snapshot.vms.size).toBe(0);
     expect(lab.find("VirtualDisk", "web-os")).toBeDefined();
   });
+
+  test("a guest section that this version can't publish yet is told, and holds nothing up", async () => {
+    const lab = new Lab();
+    lab.addHost("hv1");
+    declareWeb(lab, { guest: { growFilesystems: true, hostname: "web" } });
+    await lab.settle();
+    expect(readyText(vmOf(lab, "web"))).toBe("True Converged: ");
+    expect(conditionOf(vmOf(lab, "web"), "GuestConfigured")).toMatchObject({
+      status: "False",
+      reason: "GuestConfigurationPending",
+    });
+  });
 });
