@@ -167,6 +167,12 @@ class PlanOnly extends LocalControl {
       list: (kind) => (kind === "VMHost" ? allHosts : objects.list(kind)),
     };
     const allHosts = [...kept, ...declared];
+    if (allHosts.length === 0)
+      throw new ControlError(
+        "Unavailable",
+        `no control plane runs on ${this.#data}, and no VMHost is known: there is nothing to plan against`,
+        "name the data folder with --data, or give the documents of the hosts with -f",
+      );
     const hosts = wireHosts({
       objects: all,
       controlPlaneId,

@@ -54,6 +54,7 @@ export const openStore = async (data: string): Promise<KeyValue> => {
 /** Starts the control plane of a data folder over folders of manifests. */
 export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
   const { data, clock, random, log } = options;
+  checkSocketPath(dataPaths(data).socket);
   const keyValue = await openStore(data);
   const controlPlaneId = await ensureIdentity(data, keyValue, random);
   const epoch = await Epoch.next(keyValue);
@@ -71,6 +72,16 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
   log.info({ controlPlaneId, epoch: epoch.value, files: options.files }, "the control plane starts");
   const wired = wire(options, { keyValue, controlPlaneId, epoch, records, store });
   return run(options, wired);
+};
+
+/** Linux allows 107 bytes for a Unix socket's path, macOS 103; the system's own error names neither. */
+const checkSocketPath = (path: string): void => {
+  if (Buffer.byteLength(path) > 103)
+    throw new ControlError(
+      "Invalid",
+      `the path of the socket is too long: ${path}`,
+      "name a data folder with a shorter path (at most 103 bytes in all), for example a relative one",
+    );
 };
 
 interface Opened {

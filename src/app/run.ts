@@ -58,7 +58,8 @@ class Show {
     this.#options = options;
     this.#terminal = terminal;
     // With logs on the same terminal a redrawn table would tear.
-    if (terminal.outIsTerminal && options.logLevel === undefined) this.#draw = createLogUpdate(process.stdout);
+    if (terminal.outIsTerminal && process.stdout.columns > 0 && options.logLevel === undefined)
+      this.#draw = createLogUpdate(process.stdout);
   }
 
   /** The exit code: at the signal, or with --exit-when-ready once all is Ready or the deadline passed. */
