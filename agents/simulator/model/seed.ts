@@ -73,14 +73,15 @@ export const osByName = (name: string): ContentOs | undefined => {
 };
 
 const hostOf = (seed: HostSeed): Host => {
-  const pool = `00155D${hex(fnv(seed.name), 2).toUpperCase()}`;
+  // 4096 pools of 4096 addresses: hosts of one fleet hardly ever share one, as real ones should not.
+  const pool = `00155D${hex(fnv(seed.name), 3).toUpperCase()}`;
   return {
     name: seed.name,
     os: "Microsoft Windows Server 2025 Datacenter (simulated)",
     logicalProcessors: seed.cpu ?? 32,
     memoryBytes: seed.memory ?? 256 * GIB,
     reservedBytes: 2 * GIB,
-    macPool: { minimum: `${pool}0000`, maximum: `${pool}FFFF` },
+    macPool: { minimum: `${pool}000`, maximum: `${pool}FFF` },
   };
 };
 
