@@ -52,6 +52,7 @@ class Show {
   #saidProblems = new Set<string>();
   #welcomed = false;
   #first = true;
+  #lists: readonly (readonly Resource[])[] = [];
 
   constructor(plane: Plane, options: RunOptions, terminal: Terminal) {
     this.#plane = plane;
@@ -66,6 +67,11 @@ class Show {
   async until(signal: AbortSignal): Promise<number> {
     const { exitWhenReady, deadlineMs = defaultDeadlineMs } = this.#options;
     while (!signal.aborted) {
+      if (this.#welcomed && !this.#moved()) {
+        this.#showProblems();
+        await systemClock.sleep(drawMs, signal);
+        continue;
+      }
       const objects = this.#objects();
       const done = this.#isDone(objects);
       this.#show(objects, done);
@@ -76,6 +82,14 @@ class Show {
     }
     this.#draw?.done();
     return 0;
+  }
+
+  /** Whether any object changed since the last call: until one does, the store gives the same lists. */
+  #moved(): boolean {
+    const lists = kinds.map(({ kind }) => this.#plane.store.cache.list(kind));
+    const moved = lists.some((list, index) => list !== this.#lists[index]);
+    this.#lists = lists;
+    return moved;
   }
 
   #objects(): readonly Resource[] {
