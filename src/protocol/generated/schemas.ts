@@ -2676,7 +2676,7 @@ export const operationsSchema = {
    }
   },
   "DiskDeleteSpec": {
-   "description": "Moves the file to the trash on its own volume; refused while referenced, open, merging or a parent. Absent already = success. What interrupted copies of the owner left in the folder is removed.",
+   "description": "Moves the file to the trash on its own volume; refused while referenced, open, merging or a parent. Absent already = success. What interrupted copies of the owner left is removed.",
    "type": "object",
    "additionalProperties": false,
    "required": [

@@ -812,7 +812,7 @@ export interface DiskMoveSpec {
   storageClass: string;
 }
 /**
- * Moves the file to the trash on its own volume; refused while referenced, open, merging or a parent. Absent already = success. What interrupted copies of the owner left in the folder is removed.
+ * Moves the file to the trash on its own volume; refused while referenced, open, merging or a parent. Absent already = success. What interrupted copies of the owner left is removed.
  */
 export interface DiskDeleteSpec {
   owner: Owner;

@@ -2,7 +2,7 @@ import { fail } from "../errors.ts";
 import { requireSpace } from "../guards.ts";
 import { contentOs } from "../guest.ts";
 import type { Job } from "../job.ts";
-import { fileName, folderOf, isPartial, join, pathKey } from "../paths.ts";
+import { fileName, folderOf, isPartial, join } from "../paths.ts";
 import type { DiskFile } from "../types.ts";
 import type { World } from "../world.ts";
 import { extension } from "./diskFiles.ts";
@@ -28,17 +28,16 @@ export const copyBytes = (world: World, source: DiskFile, order: CopyOrder): num
   );
 };
 
-const oldPartials = (world: World, folder: string, uid: string): readonly string[] =>
+/** Wherever they lie: the storage class may have been another one then. */
+const oldPartials = (world: World, uid: string): readonly string[] =>
   world
     .disks()
     .map((file) => file.path)
-    .filter(
-      (path) => isPartial(path) && pathKey(folderOf(path)) === pathKey(folder) && fileName(path).startsWith(`${uid}.`),
-    );
+    .filter((path) => isPartial(path) && fileName(path).startsWith(`${uid}.`));
 
-/** Removes what interrupted copies of the owner left in the folder. */
-export const removePartials = async (job: Job, folder: string, uid: string): Promise<void> => {
-  for (const path of job.read((world) => oldPartials(world, folder, uid)))
+/** Removes what interrupted copies of the owner left. */
+export const removePartials = async (job: Job, uid: string): Promise<void> => {
+  for (const path of job.read((world) => oldPartials(world, uid)))
     await job.effect("partialRemoved", (world) => world.removeFile(path));
 };
 
@@ -64,7 +63,7 @@ const blockSizeOf = (source: DiskFile, order: CopyOrder): Pick<DiskFile, "blockS
  */
 export const copyDisk = async (job: Job, sourcePath: string, order: CopyOrder): Promise<void> => {
   const folder = folderOf(order.target);
-  await removePartials(job, folder, order.uid);
+  await removePartials(job, order.uid);
   const partial = join(folder, `${order.uid}.${job.id}.partial.${extension(order.format)}`);
   const bytes = await job.effect("copying", (world) => {
     const source = world.knownDisk(sourcePath);

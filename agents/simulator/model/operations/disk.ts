@@ -169,7 +169,7 @@ export const remove = async (job: Job<"disk.delete">): Promise<Answer> => {
   job.touchDisk(spec.path);
   if (file) await intoTrash(job, file);
   await removeLeftSidecar(job);
-  await removePartials(job, folderOf(spec.path), spec.owner.uid);
+  await removePartials(job, spec.owner.uid);
   for (const path of job.read((world) => trashOf(world, spec.path, spec.owner.uid))) job.touchedTrash.add(path);
   return {};
 };
