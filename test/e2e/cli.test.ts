@@ -174,3 +174,19 @@ describe("backup, and a stopped control plane", () => {
     expect((await rig.jobs()).length).toBe(before);
   });
 });
+
+describe("a lost store", () => {
+  it("stalls what it does not know again, until it is taken back", { timeout: 90_000 }, async () => {
+    const { vms, disks } = await rig.inventory("hv1");
+    await rig.stop();
+    await rm(join(rig.data, "store"), { recursive: true });
+    await rig.start();
+    await until("the machine is recognised", async () => (await ok("get", "vm")).includes("IdentityChanged"));
+    await until("the disk is recognised", async () => (await ok("get", "disk")).includes("IdentityChanged"));
+    expect(await ok("reclaim", "all")).toMatch(/virtualmachine\/web takes back what/);
+    await rig.ready(4);
+    const now = await rig.inventory("hv1");
+    expect(now.vms.map(({ id }) => id)).toEqual(vms.map(({ id }) => id));
+    expect(now.disks.map(({ diskId }) => diskId).sort()).toEqual(disks.map(({ diskId }) => diskId).sort());
+  });
+});

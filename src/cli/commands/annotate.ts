@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { annotations as names } from "../../api/annotations.ts";
-import type { Key, Resource } from "../../api/resource.ts";
-import { ControlError } from "../../server/control.ts";
+import { kinds } from "../../api/kinds.ts";
+import { keyOf, type Key, type Resource } from "../../api/resource.ts";
+import { ControlError, type ControlPlane } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
 import { existing, keysTyped, keyShort } from "../names.ts";
 
@@ -15,6 +16,8 @@ interface Verb {
     now: Date,
     value: string | undefined,
   ) => { readonly set: Readonly<Record<string, string | null>>; readonly done: string };
+  /** The objects that `all` in place of names means; absent: this verb takes names only. */
+  readonly stalledBy?: string;
   /** An option that gives the value; without it the object's status does. */
   readonly option?: readonly [flags: string, description: string];
 }
@@ -37,8 +40,10 @@ const onlyVm = (object: Resource, verb: string): void => {
     );
 };
 
-const stalledMessage = (object: Resource): string | undefined =>
-  statusOf(object).conditions?.find((condition) => condition.type === "Stalled")?.message;
+const stalled = (object: Resource): { readonly reason: string; readonly message: string } | undefined =>
+  statusOf(object).conditions?.find((condition) => condition.type === "Stalled");
+
+const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
 const approve: Verb = {
   name: "approve",
@@ -95,11 +100,12 @@ const orphan: Verb = {
 const reclaim: Verb = {
   name: "reclaim",
   description: "Take back a machine or disk whose stamp carries a uid that was lost (restored store, lost data folder)",
-  example: "aetherv reclaim vm/web",
+  example: "aetherv reclaim vm/web\n  aetherv reclaim all        (everything that reports a lost uid)",
+  stalledBy: "IdentityChanged",
   option: ["--uid <uid>", "the old uid; taken from the object's condition if not given"],
   change: (object, _now, uid) => {
-    const found =
-      uid ?? /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/.exec(stalledMessage(object) ?? "")?.[0];
+    // The message names the machine's own id, too: the lost uid is the one called so.
+    const found = uid ?? new RegExp(`\\buid (${uuid})`).exec(stalled(object)?.message ?? "")?.[1];
     if (found === undefined)
       throw new ControlError(
         "Conflict",
@@ -113,11 +119,12 @@ const reclaim: Verb = {
 const confirmDelete: Verb = {
   name: "confirm-delete",
   description: "Let a deletion go on that the mass-delete guard holds",
-  example: "aetherv confirm-delete vm/web vm/db",
+  example: "aetherv confirm-delete vm/web vm/db\n  aetherv confirm-delete all        (everything that the guard holds)",
+  stalledBy: "MassDeleteGuard",
   option: ["--batch <batch>", "the batch; taken from the object's status if not given"],
   change: (object, _now, batch) => {
     const found =
-      batch ?? statusOf(object).deletionBatch ?? /\bbatch ([0-9a-f]{8})\b/.exec(stalledMessage(object) ?? "")?.[1];
+      batch ?? statusOf(object).deletionBatch ?? /\bbatch ([0-9a-f]{8})\b/.exec(stalled(object)?.message ?? "")?.[1];
     if (found === undefined)
       throw new ControlError("Conflict", `the mass-delete guard does not hold ${object.metadata.name}`);
     return { set: { [names.confirmDelete]: found }, done: `deletion of batch ${found} confirmed` };
@@ -132,21 +139,40 @@ export const annotateCommands = (tools: Tools): readonly Command[] => verbs.map(
 const verbCommand = (tools: Tools, verb: Verb): Command => {
   const command = new Command(verb.name)
     .description(verb.description)
-    .argument("<what...>", "KIND/NAME, or KIND and names")
+    .argument("<what...>", `KIND/NAME, or KIND and names${verb.stalledBy === undefined ? "" : "; or all"}`)
     .addHelpText("after", `\nExample:\n  ${verb.example}`)
     .action((words: string[], options: Readonly<Record<string, string>>) =>
       withControl(tools.context.connectRunning(tools.data()), async (control) => {
-        for (const key of keysTyped(words, tools.namespace()))
-          await carryOut(tools, verb, { key, control, value: Object.values(options)[0] });
+        // `reclaim vm/web UID`, as conditions print it, is as good as --uid.
+        const last = words.at(-1) ?? "";
+        const positional = verb === reclaim && words.length > 1 && new RegExp(`^${uuid}$`).test(last);
+        const named = positional ? words.slice(0, -1) : words;
+        const value = positional ? last : Object.values(options)[0];
+        for (const key of await keysFor(tools, verb, control, named))
+          await carryOut(tools, verb, { key, control, value });
       }),
     );
   if (verb.option) command.option(...verb.option);
   return command;
 };
 
+const keysFor = async (
+  tools: Tools,
+  verb: Verb,
+  control: ControlPlane,
+  words: readonly string[],
+): Promise<readonly Key[]> => {
+  if (words.length !== 1 || words[0] !== "all" || verb.stalledBy === undefined)
+    return keysTyped(words, tools.namespace());
+  const all = (await Promise.all(kinds.map(({ kind }) => control.list(kind)))).flat();
+  const found = all.filter((object) => stalled(object)?.reason === verb.stalledBy).map(keyOf);
+  if (found.length === 0) throw new ControlError("NotFound", `no object is Stalled/${verb.stalledBy}`);
+  return found;
+};
+
 interface Target {
   readonly key: Key;
-  readonly control: Parameters<typeof existing>[0];
+  readonly control: ControlPlane;
   readonly value: string | undefined;
 }
 
