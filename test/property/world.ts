@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import type { Key } from "../../src/api/resource.ts";
 import type { Manifest } from "../support/plane.ts";
 
 /** A small world as a user wants it: plain data that every test can change and compare. */
@@ -42,7 +41,6 @@ export interface NicSpec {
 }
 
 export const namespace = "default";
-export const keyFor = (kind: string, name: string): Key => ({ kind, namespace, name });
 
 const hostManifest = (name: string): Manifest => ({
   kind: "VMHost",
