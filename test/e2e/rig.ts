@@ -159,7 +159,9 @@ export class Rig {
         "all objects are Ready",
         async () => {
           last = await this.objects();
-          return (expected === undefined ? last.length > 0 : last.length === expected) && last.every(isReady);
+          // A Ready that was stored before this start says nothing yet.
+          const seen = (await this.client.hosts()).every(({ observedAt }) => observedAt !== undefined);
+          return seen && (expected === undefined ? last.length > 0 : last.length === expected) && last.every(isReady);
         },
         timeoutMs,
       );

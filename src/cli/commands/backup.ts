@@ -6,7 +6,9 @@ const notes = `
 The backup holds the control plane's identity, its epoch and the whole store (uids, status, annotations), not the
 manifest files and no disk. It can be made while the control plane runs.
 
-Examples (a backup, and starting from it with the same manifest files):
+To start from a backup, run with the same manifest files.
+
+Examples:
   aetherv backup /backups/monday
   aetherv backup --restore /backups/monday --data /srv/aetherv-new
   aetherv run --files manifests --data /srv/aetherv-new`;
