@@ -137,10 +137,16 @@ const found = (scene: Scene, state: VmState): Verdict => {
     return { sight, trio, act: { do: "look", host: hostName } };
   }
   const reason = observedBecause(vm, host, state);
-  return reason === undefined
-    ? present(scene, state)
-    : { sight, pending: [], approval: {}, trio: conditions.observed(reason) };
+  if (reason !== undefined) return { sight, pending: [], approval: {}, trio: conditions.observed(reason) };
+  return isHalfMade(scene, state) ? { ...unbusy(scene, () => create(scene)), sight } : present(scene, state);
 };
+
+/**
+ * Stamped, but a vm.create was cut off before it named the machine, its last effect: the same job is sent again, since only it gives
+ * the settings that no spec declares their defaults.
+ */
+const isHalfMade = ({ vm }: Scene, { name, state }: VmState): boolean =>
+  state === "Off" && name.toLowerCase() === `aetherv-${vm.metadata.uid}`;
 
 const observedBecause = (vm: VirtualMachine, host: VMHost, state: VmState): string | undefined => {
   if (vm.spec.managementPolicy === "Observe") return "managementPolicy is Observe.";

@@ -89,7 +89,9 @@ const startWaits = ({ scene: { vm, world }, sight, approval }: Standing): PowerP
   const missing = wasStarted(vm, sight.state) ? [] : missingDevices(vm, sight.devices);
   if (missing.length > 0) return { reason: "WaitingForDevices", message: `${missing.join("; ")}.` };
   const busy = busyDependents(sight.devices, approval.latch);
-  const left = Date.parse(vm.status?.offSince ?? world.now.toISOString()) + longestOff - world.now.getTime();
+  // Kept while it runs, offSince tells of an earlier stop: this one is seen for the first time.
+  const since = vm.status?.powerState === "Stopped" ? vm.status.offSince : undefined;
+  const left = Date.parse(since ?? world.now.toISOString()) + longestOff - world.now.getTime();
   if (busy.length === 0 || left <= 0) return undefined;
   const message = `Off for approved changes; waits for ${busy.join(", ")}.`;
   return { reason: "Applying", message, wakeAfterMs: left + 500 };

@@ -10,7 +10,7 @@ import { standingOf } from "../support/plane.ts";
 
 const pause = fc.constantFrom(0, 100, 1000, 5000, 40_000, 200_000);
 
-test("a careless admin's changes are undone", { timeout: 300_000 }, async () => {
+test("a careless admin's changes are undone", { timeout: 1_800_000 }, async () => {
   const acts = fc.array(fc.tuple(anyAct(mendable), fc.constantFrom("hv1", "hv2"), pause), {
     minLength: 1,
     maxLength: 5,
@@ -35,7 +35,7 @@ test("a careless admin's changes are undone", { timeout: 300_000 }, async () => 
   );
 });
 
-test("whatever an admin does, it is undone or reported, and no disk suffers", { timeout: 300_000 }, async () => {
+test("whatever an admin does, it is undone or reported, and no disk suffers", { timeout: 1_800_000 }, async () => {
   const acts = fc.array(fc.tuple(anyAct(doubtful), fc.constantFrom("hv1", "hv2"), pause), {
     minLength: 1,
     maxLength: 6,
@@ -139,7 +139,7 @@ const anyRules: fc.Arbitrary<readonly FaultRule[]> = fc
 
 type Disturbance = "none" | "restart" | "kill" | "offline" | "stop";
 
-test("faults of agents and restarts leave nothing behind", { timeout: 300_000 }, async () => {
+test("faults of agents and restarts leave nothing behind", { timeout: 1_800_000 }, async () => {
   const steps = fc.array(
     fc.tuple(
       fc.option(anyEdit, { nil: undefined }),

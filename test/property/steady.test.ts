@@ -13,6 +13,7 @@ const hosts = Array.from({ length: 4 }, (_, index) => `hv${index + 1}`);
 /** So many machines, each with its system disk, and an adapter for every other one: 2.5 objects a machine. */
 const wide = (machines: number): WorldSpec => ({
   hosts,
+  named: 0,
   disks: [],
   vms: Array.from({ length: machines }, (_, index) => ({
     name: `vm${index}`,

@@ -7,6 +7,8 @@ export interface WorldSpec {
   readonly vms: readonly VmSpec[];
   readonly disks: readonly DiskSpec[];
   readonly nics: readonly NicSpec[];
+  /** Things named so far: no name is given twice, since one that comes back is a question of its own. */
+  readonly named: number;
 }
 
 export interface VmSpec {
@@ -180,14 +182,14 @@ const addDisk: Editing = (world, on, value) => {
   const fitting = world.vms.filter((vm) => vm.host === host);
   const vm = value % 2 === 0 ? pick(fitting, value) : undefined;
   const disk: DiskSpec = {
-    name: freshName(world.disks, "data"),
+    name: `data${world.named}`,
     host,
     source: (["Blank", "Image", "Differencing"] as const)[value % 3] ?? "Blank",
     sizeGi: 20 + (value % 5),
     storageClass: value % 4 === 0 ? "fast" : "standard",
     ...(vm && { vm: vm.name }),
   };
-  return { ...world, disks: [...world.disks, disk] };
+  return { ...world, disks: [...world.disks, disk], named: world.named + 1 };
 };
 
 /** Only a detached one: the deletion of an attached disk waits for its machine's. */
@@ -202,7 +204,8 @@ const removeDisk: Editing = (world, on) => {
 const addNic: Editing = (world, on, value) => {
   const vm = pick(world.vms, on);
   if (!vm || world.nics.length >= 8) return world;
-  return { ...world, nics: [...world.nics, nicOf(freshName(world.nics, "nic"), vm.name, value)] };
+  const nic = nicOf(`nic${world.named}`, vm.name, value);
+  return { ...world, nics: [...world.nics, nic], named: world.named + 1 };
 };
 
 const nicOf = (name: string, vm: string, value: number): NicSpec => ({
@@ -217,7 +220,7 @@ const nicOf = (name: string, vm: string, value: number): NicSpec => ({
 const addVm: Editing = (world, on, value) => {
   const host = pick(world.hosts, on);
   if (host === undefined || world.vms.length >= 4) return world;
-  return { ...world, vms: [...world.vms, vmOf(freshName(world.vms, "vm"), host, value)] };
+  return { ...world, vms: [...world.vms, vmOf(`vm${world.named}`, host, value)], named: world.named + 1 };
 };
 
 const vmOf = (name: string, host: string, value: number): VmSpec => ({
@@ -245,13 +248,6 @@ const removeVm: Editing = (world, on) => {
       return holder === vm.name ? rest : one;
     }),
   };
-};
-
-let serial = 0;
-/** Never given twice: a name that comes back is a question of its own. */
-const freshName = (present: readonly { readonly name: string }[], stem: string): string => {
-  serial += 1;
-  return `${stem}${present.length}x${serial}`;
 };
 
 export const editNames = [
@@ -320,7 +316,7 @@ export const anyWorld: fc.Arbitrary<WorldSpec> = fc
     nics: fc.array(fc.tuple(small, small), { maxLength: 5 }),
   })
   .map(({ hosts, vms, disks, nics }) => {
-    let world: WorldSpec = { hosts: ["hv1", "hv2"].slice(0, hosts), vms: [], disks: [], nics: [] };
+    let world: WorldSpec = { hosts: ["hv1", "hv2"].slice(0, hosts), vms: [], disks: [], nics: [], named: 0 };
     for (const [on, value] of vms) world = addVm(world, on, value);
     for (const [on, value] of disks) world = addDisk(world, on, value);
     for (const [on, value] of nics) world = addNic(world, on, value);
