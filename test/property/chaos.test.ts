@@ -5,8 +5,8 @@ import type { Operation } from "../../src/protocol/generated/types.ts";
 import { anyAct, carryOut, doubtful, mendable } from "./admin.ts";
 import { summary } from "./hostState.ts";
 import { applyWorld, parameters, unready, watchedPlane } from "./rig.ts";
-import { anyEdit, anyWorld, edited } from "./world.ts";
-import { standingOf } from "../support/plane.ts";
+import { anyEdit, anyLooseWorld, anyWorld, edited } from "./world.ts";
+import { standingOf, type Plane } from "../support/plane.ts";
 
 const pause = fc.constantFrom(0, 100, 1000, 5000, 40_000, 200_000);
 
@@ -139,53 +139,85 @@ const anyRules: fc.Arbitrary<readonly FaultRule[]> = fc
 
 type Disturbance = "none" | "restart" | "kill" | "offline" | "stop";
 
+const disturb = async (plane: Plane, what: Disturbance, name: string): Promise<void> => {
+  const host = plane.host(name);
+  switch (what) {
+    case "none":
+      return;
+    case "restart":
+      return plane.restart();
+    case "kill":
+      return host.kill();
+    case "stop":
+      await plane.stop();
+      await plane.pass(7000);
+      await plane.start();
+      return;
+    case "offline":
+      host.behaviour = { ...host.behaviour, offline: true };
+      host.kill();
+      await plane.pass(50_000);
+      host.behaviour = { ...host.behaviour, offline: false };
+      return;
+    default:
+      return what satisfies never;
+  }
+};
+
+const anySteps = fc.array(
+  fc.record({
+    edit: fc.option(anyEdit, { nil: undefined }),
+    disturbance: fc.constantFrom<Disturbance>("none", "restart", "kill", "offline", "stop"),
+    host: fc.constantFrom("hv1", "hv2"),
+    pause: fc.constantFrom(0, 50, 300, 1500, 4000, 30_000),
+  }),
+  { minLength: 1, maxLength: 8 },
+);
+
+const endFaults = async (plane: Plane): Promise<void> => {
+  for (const host of plane.hosts.values()) host.behaviour = {};
+  const settled = await plane.settleApproved(6 * 3_600_000);
+  expect({ quiet: settled.quiet, unready: unready(plane) }).toEqual({ quiet: true, unready: [] });
+};
+
 test("faults of agents and restarts leave nothing behind", { timeout: 1_800_000 }, async () => {
-  const steps = fc.array(
-    fc.tuple(
-      fc.option(anyEdit, { nil: undefined }),
-      fc.constantFrom<Disturbance>("none", "restart", "kill", "offline", "stop"),
-      fc.constantFrom("hv1", "hv2"),
-      fc.constantFrom(0, 50, 300, 1500, 4000, 30_000),
-    ),
-    { minLength: 1, maxLength: 8 },
-  );
   await fc.assert(
-    fc.asyncProperty(anyWorld, anyRules, steps, fc.nat(), async (first, faults, disturbances, seed) => {
+    fc.asyncProperty(anyWorld, anyRules, anySteps, fc.nat(), async (first, faults, steps, seed) => {
       const { plane } = await watchedPlane(seed, { behaviour: { faults } });
       let world = first;
       await applyWorld(plane, world);
-      for (const [edit, disturbance, host, ms] of disturbances) {
+      for (const { edit, disturbance, host, pause: ms } of steps) {
         await plane.pass(ms);
         if (edit) world = edited(world, edit);
         await applyWorld(plane, world);
         await plane.approveAll();
-        await disturb(disturbance, host);
+        await disturb(plane, disturbance, host);
       }
-      for (const host of plane.hosts.values()) host.behaviour = {};
-      const settled = await plane.settleApproved(6 * 3_600_000);
-      expect({ quiet: settled.quiet, unready: unready(plane) }).toEqual({ quiet: true, unready: [] });
+      await endFaults(plane);
       const { plane: fresh } = await watchedPlane(seed + 1);
       await applyWorld(fresh, world);
       await fresh.settle();
       expect(summary(plane)).toEqual(summary(fresh));
       await Promise.all([plane.stop(), fresh.stop()]);
-
-      async function disturb(what: Disturbance, name: string): Promise<void> {
-        const host = plane.host(name);
-        if (what === "restart") await plane.restart();
-        if (what === "kill") host.kill();
-        if (what === "stop") {
-          await plane.stop();
-          await plane.pass(7000);
-          await plane.start();
-        }
-        if (what !== "offline") return;
-        host.behaviour = { ...host.behaviour, offline: true };
-        host.kill();
-        await plane.pass(50_000);
-        host.behaviour = { ...host.behaviour, offline: false };
-      }
     }),
     parameters(20),
+  );
+});
+
+test("a machine that the scheduler places is made once, whatever goes wrong", { timeout: 1_800_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(anyLooseWorld, anyRules, anySteps, fc.nat(), async (world, faults, steps, seed) => {
+      const { plane } = await watchedPlane(seed, { behaviour: { faults } });
+      await applyWorld(plane, world);
+      for (const { disturbance, host, pause: ms } of steps) {
+        await plane.pass(ms);
+        await disturb(plane, disturbance, host);
+      }
+      await endFaults(plane);
+      const made = [...plane.hosts.values()].flatMap((host) => host.read((on) => on.vms().map(({ name }) => name)));
+      expect(made.toSorted()).toEqual(world.vms.map(({ name }) => name).toSorted());
+      await plane.stop();
+    }),
+    parameters(15),
   );
 });

@@ -14,6 +14,8 @@ export interface WorldSpec {
 export interface VmSpec {
   readonly name: string;
   readonly host: string;
+  /** Placed by the scheduler, wherever `host` says. */
+  readonly loose?: boolean;
   readonly generation: 1 | 2;
   readonly cpu: number;
   readonly memoryMi: number;
@@ -66,7 +68,7 @@ const vmManifest = (vm: VmSpec): Manifest => ({
   kind: "VirtualMachine",
   metadata: { namespace, name: vm.name },
   spec: {
-    host: vm.host,
+    ...(!vm.loose && { host: vm.host }),
     generation: vm.generation,
     osFamily: "Linux",
     cpu: { count: vm.cpu },
@@ -322,3 +324,11 @@ export const anyWorld: fc.Arbitrary<WorldSpec> = fc
     for (const [on, value] of nics) world = addNic(world, on, value);
     return world;
   });
+
+/** Two hosts, and machines without data disks that the scheduler places. */
+export const anyLooseWorld: fc.Arbitrary<WorldSpec> = anyWorld.map((world) => ({
+  ...world,
+  hosts: ["hv1", "hv2"],
+  disks: [],
+  vms: world.vms.map((vm) => ({ ...vm, loose: true })),
+}));

@@ -53,7 +53,8 @@ export interface Settled {
   readonly quiet: boolean;
 }
 
-const QUIET_MS = 75_000;
+/** Longer than the directory waits for an inventory whose answer was lost. */
+const QUIET_MS = 150_000;
 const STEP_MS = 5_000;
 
 /** Compiled once: the schemas take longest. */
@@ -292,7 +293,7 @@ export class Plane {
     return controller !== undefined && controller.depth + controller.working > 0;
   }
 
-  /** Lets virtual time pass until nothing was written or sent for over two inventory intervals, or `maxMs` are over. Throws inner errors. */
+  /** Lets virtual time pass until nothing was written or sent for long enough, or `maxMs` are over. Throws inner errors. */
   async settle(maxMs = 3_600_000): Promise<Settled> {
     const start = this.clock.now().getTime();
     let last = start;
