@@ -31,7 +31,7 @@ test("a careless admin's changes are undone", { timeout: 1_800_000 }, async () =
       expect(summary(plane)).toEqual(wanted);
       await plane.stop();
     }),
-    parameters(15),
+    parameters(40),
   );
 });
 
@@ -60,7 +60,7 @@ test("whatever an admin does, it is undone or reported, and no disk suffers", { 
       expect({ quiet: settled.quiet, unexplained }).toEqual({ quiet: true, unexplained: [] });
       await plane.stop();
     }),
-    parameters(15),
+    parameters(40),
   );
 });
 
@@ -200,7 +200,7 @@ test("faults of agents and restarts leave nothing behind", { timeout: 1_800_000 
       expect(summary(plane)).toEqual(summary(fresh));
       await Promise.all([plane.stop(), fresh.stop()]);
     }),
-    parameters(20),
+    parameters(50),
   );
 });
 
@@ -218,6 +218,6 @@ test("a machine that the scheduler places is made once, whatever goes wrong", { 
       expect(made.toSorted()).toEqual(world.vms.map(({ name }) => name).toSorted());
       await plane.stop();
     }),
-    parameters(15),
+    parameters(40),
   );
 });

@@ -19,7 +19,7 @@ test("a random world becomes Ready, and then there is silence", { timeout: 1_800
       expect({ storeWrites, jobs }).toEqual({ storeWrites: before.storeWrites, jobs: before.jobs });
       await plane.stop();
     }),
-    parameters(25),
+    parameters(60),
   );
 });
 
@@ -45,6 +45,6 @@ test("a random sequence of edits ends as a fresh start from the last spec", { ti
       await plane.stop();
       await fresh.stop();
     }),
-    parameters(20),
+    parameters(50),
   );
 });
