@@ -43,6 +43,8 @@ export type Connected =
 
 const SESSION_RETRY_MS = 60_000;
 const HELLO_SECONDS = 30;
+/** After a line that is no message, questions in flight are given up this much later: the line may have been an answer. */
+const GARBAGE_GRACE_MS = 10_000;
 
 /** The way to one host: the sessions of its present settings, and the epoch that is sent to it. */
 export class Connection {
@@ -53,6 +55,7 @@ export class Connection {
   #epochUsed: number | undefined;
   #sessionTriedAt = 0;
   #charactersBefore = 0;
+  readonly #questions = new Set<AbortController>();
 
   constructor(settings: HostSettings, options: ConnectionOptions, listeners: Listeners) {
     this.#settings = settings;
@@ -94,9 +97,23 @@ export class Connection {
   }
 
   /** Asks the agent something short. */
-  ask<O extends Operation>(operation: O, spec: OperationSpecs[O], deadlineSeconds: number): Promise<Reply<O>> {
+  async ask<O extends Operation>(operation: O, spec: OperationSpecs[O], deadlineSeconds: number): Promise<Reply<O>> {
     const enquiry = { id: this.#options.random.ulid(), operation, spec, deadlineSeconds };
-    return this.#pool.call(this.#request(this.sender(), enquiry), "control", { waitMs: deadlineSeconds * 1000 });
+    const patience = new AbortController();
+    this.#questions.add(patience);
+    const options = { waitMs: deadlineSeconds * 1000, signal: patience.signal };
+    try {
+      return await this.#pool.call(this.#request(this.sender(), enquiry), "control", options);
+    } finally {
+      this.#questions.delete(patience);
+    }
+  }
+
+  /** A line came that is no message: whoever still waits for an answer after the grace asks again. */
+  async #doubtQuestions(): Promise<void> {
+    const inFlight = [...this.#questions];
+    await this.#options.clock.sleep(GARBAGE_GRACE_MS);
+    for (const question of inFlight) question.abort();
   }
 
   /** While jobs run one-shot: goes over to a session if one can be had, tried once a minute. */
@@ -155,7 +172,11 @@ export class Connection {
       log.warn({ host: this.#settings.name, fault: why }, "the session to the host is lost, it is opened anew");
       this.#listeners.onDown();
     };
-    const { onStray, onGarbage } = this.#listeners;
+    const { onStray } = this.#listeners;
+    const onGarbage = (): void => {
+      this.#listeners.onGarbage();
+      void this.#doubtQuestions();
+    };
     return new AgentPool({
       transport: this.#transport(),
       clock,

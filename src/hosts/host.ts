@@ -28,7 +28,8 @@ const MAX_RETRY_MS = 30_000;
 const SPACING_MS = 200;
 /** The same after an answer of which a part was set aside: jobs are at work, so it may be again. */
 const AGAIN_MS = 5_000;
-const INVENTORY_WAIT_S = 120;
+/** An inventory may take two intervals, within these bounds: by then a silent host counts as unreachable anyway. */
+const INVENTORY_WAIT_S = { least: 30, most: 120 } as const;
 const VALIDATE_WAIT_S = 60;
 /** Unanswered inventories in a row until the host counts as down though its session lives. */
 const FAILED_LOOKS = 2;
@@ -232,7 +233,7 @@ export class ManagedHost implements HostView {
     const reply = await this.#connection.ask(
       "host.inventory",
       { layout: this.#settings.layout, ...(last !== undefined && { since: last }) },
-      INVENTORY_WAIT_S,
+      this.#inventoryWaitSeconds(),
     );
     if (this.#over) return;
     if (reply.at !== "answered" || !reply.checked.ok) return this.#lookFailed(faultIn(reply));
@@ -245,6 +246,11 @@ export class ManagedHost implements HostView {
     if (this.#mayValidateOtherwise(data.observed.host)) this.#validated = false;
     const unseen = data.unknown.some(({ part }) => part === "vms" || part === "disks");
     this.#seen(change, unseen ? [] : this.#jobs.uncertainty.looked(asked.doubt));
+  }
+
+  #inventoryWaitSeconds(): number {
+    const { least, most } = INVENTORY_WAIT_S;
+    return Math.min(most, Math.max(least, (2 * this.#settings.inventoryIntervalMs) / 1000));
   }
 
   #seen(change: FoldChange, certain: readonly string[]): void {

@@ -123,6 +123,26 @@ describe("a host", () => {
     expect(rig.host.reach).toMatchObject({ at: "down", fault: { code: "ProtocolError" } });
   });
 
+  it("asks again soon when the answer to an inventory became a line that names no job", async () => {
+    const rig = await new Rig().start();
+    const answers = [{ lines: ["}}}}"] }];
+    rig.script["host.inventory"] = () => answers.shift() ?? noChange();
+    await rig.pass(30_000);
+    const asked = rig.agent.asked("host.inventory").length;
+    await rig.pass(12_000);
+    expect(rig.agent.asked("host.inventory").length).toBe(asked + 1);
+    expect(rig.host.reach.at).toBe("up");
+  });
+
+  it("is down two intervals after an inventory that hangs was asked for", async () => {
+    const rig = await new Rig().start();
+    rig.script["host.inventory"] = () => ({ lines: [] });
+    await rig.pass(93_000);
+    expect(rig.agent.asked("host.inventory").length).toBeGreaterThan(2);
+    await rig.pass(61_000);
+    expect(rig.host.reach.at).toBe("down");
+  });
+
   it("says what host.validate found, asks again until it is mended and when the layout changes", async () => {
     const rig = new Rig();
     let problems = [{ field: "networks[name=lan]", code: "SwitchNotFound", message: "no switch" }];
