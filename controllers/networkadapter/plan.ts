@@ -9,6 +9,7 @@ import { compact, namespaceOf, ownerOf } from "../shared/objects.ts";
 import { desired, isBlocked, plainBandwidth } from "./desired.ts";
 import type { Desired } from "./desired.ts";
 import { bareMac, isNoMac, macText, macsElsewhere, otherWith, wantedMac } from "./mac.ts";
+import { reclaimed } from "./reclaim.ts";
 import { deadlineSeconds } from "./scene.ts";
 import type { Found, Scene, Surroundings } from "./scene.ts";
 import { plainVlan } from "./vlan.ts";
@@ -87,7 +88,9 @@ const configOf = ({ switchName, ...rest }: Desired): NicConfig => ({
 const planNew = (scene: Scene, want: Desired): NicPlan => {
   const { adapter } = scene;
   const { spec } = adapter;
-  const adopt = spec.adopt && adopting(scene);
+  const lost = reclaimed(scene, scene.machine.state);
+  if (lost && isBlocked(lost)) return held(lost);
+  const adopt = lost?.state ?? (spec.adopt && adopting(scene));
   if (adopt && isBlocked(adopt)) return held(adopt);
   const macAddress = wantedMac(adapter);
   const twice = duplicate(scene, macAddress, adopt?.id);
@@ -103,7 +106,7 @@ const planNew = (scene: Scene, want: Desired): NicPlan => {
       adopt: adopt ? { id: adopt.id } : undefined,
     }),
     effect: adopt ? "Hot" : membershipEffect(scene, "nic.create", spec.legacy ?? false),
-    changes: changesOfNew(scene),
+    changes: lost ? [{ path: "metadata.uid", from: lost.uid, to: adapter.metadata.uid }] : changesOfNew(scene),
   };
   return { steps: [stepPlan(scene, step)] };
 };

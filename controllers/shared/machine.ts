@@ -73,9 +73,13 @@ export const effectNow = (state: VmState, whenRunning: Effect): Effect => {
   return whenRunning;
 };
 
+/** What a machine's deletion does on the host: one that was adopted stays, unless its spec says otherwise. */
+export const deletionPolicyOf = ({ spec }: VirtualMachine): "Delete" | "Orphan" =>
+  spec.deletionPolicy ?? (spec.adopt ? "Orphan" : "Delete");
+
 /** Whether the machine object goes, its machine with it. */
 export const goesAway = (vm: VirtualMachine): boolean =>
-  isDeleting(vm) && vm.spec.deletionPolicy !== "Orphan" && !vm.spec.deletionProtection;
+  isDeleting(vm) && deletionPolicyOf(vm) === "Delete" && !vm.spec.deletionProtection;
 
 /** Why no job may touch the machine now, whatever the change. */
 export const untouchable = ({ vm, state }: Machine & { at: "present" }, view: HostView): Blocked | undefined => {

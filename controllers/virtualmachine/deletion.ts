@@ -4,9 +4,9 @@ import type { Step, World } from "../../src/engine/ports.ts";
 import type { VirtualMachine } from "../../src/api/generated/types.ts";
 import type { VmState } from "../../src/protocol/generated/types.ts";
 import { accessTo } from "../shared/access.ts";
-import { annotationOf, isPaused, ownerOf, placementOf } from "../shared/objects.ts";
+import { deletionPolicyOf } from "../shared/machine.ts";
+import { adaptersOfVm, annotationOf, isDeleting, isPaused, ownerOf, placementOf } from "../shared/objects.ts";
 import { wasAdopted } from "./adopt.ts";
-import { deletionPolicyOf } from "./desired.ts";
 import { identify, unknownHosts } from "./identity.ts";
 import type { Identity } from "./identity.ts";
 import { inTransition, powerDeadline, powerStep } from "./power.ts";
@@ -121,7 +121,16 @@ const remove = (scene: Scene, state: VmState): Verdict => {
       act: { do: "look", host: scene.hostName },
     };
   }
-  if (deletionPolicyOf(vm) === "Orphan") return send(scene, state, [releaseStep(vm, state)]);
+  if (deletionPolicyOf(vm) === "Orphan") {
+    const first = adapterGivenUpFirst(vm, world);
+    if (first !== undefined)
+      return {
+        sight,
+        trio: conditions.deleting(`NetworkAdapter ${first} gets its name back first.`),
+        wakeAfterMs: 2000,
+      };
+    return send(scene, state, [releaseStep(vm, state)]);
+  }
   if (state.clustered) {
     const message = "The machine belongs to a failover cluster and is only observed: it is not deleted.";
     return { sight, trio: conditions.stalled("NotAllowed", message) };
@@ -136,6 +145,18 @@ const remove = (scene: Scene, state: VmState): Verdict => {
   const verdict = send(scene, state, plan);
   return { ...verdict, trio: faultTrio(plan[0].operation, world.lastFault) ?? verdict.trio };
 };
+
+/** An adapter that is given up, too: its name can be given back only while the machine carries our mark. */
+const adapterGivenUpFirst = (vm: VirtualMachine, world: World): string | undefined =>
+  adaptersOfVm(world, vm).find(
+    (adapter) =>
+      isDeleting(adapter) &&
+      (adapter.spec.deletionPolicy ?? (adapter.spec.adopt ? "Orphan" : "Delete")) === "Orphan" &&
+      adapter.spec.managementPolicy !== "Observe" &&
+      !adapter.spec.deletionProtection &&
+      !isPaused(adapter) &&
+      annotationOf(adapter, annotations.forceOrphan) !== "true",
+  )?.metadata.name;
 
 const send = (scene: Scene, state: VmState, plan: readonly [Step, ...Step[]]): Verdict => {
   const [next] = plan;

@@ -18,9 +18,6 @@ export const wantedPower = (vm: VirtualMachine): VirtualMachineSpec["powerState"
 
 export const shutdownOf = (vm: VirtualMachine) => completeGroup("VirtualMachine", "shutdown", vm.spec.shutdown);
 
-export const deletionPolicyOf = (vm: VirtualMachine): "Delete" | "Orphan" =>
-  vm.spec.deletionPolicy ?? (vm.spec.adopt ? "Orphan" : "Delete");
-
 /** Computed defaults are decided here once, at creation; later an absent field is left as found. */
 const creationConfig = (vm: VirtualMachine): VmConfig => {
   const { spec } = vm;

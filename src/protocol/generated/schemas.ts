@@ -2784,7 +2784,7 @@ export const operationsSchema = {
      "description": "Addresses in use on other managed hosts."
     },
     "adopt": {
-     "description": "Takes an existing, unowned adapter of this machine over (renames it) in place of making one.",
+     "description": "Takes an existing adapter of this machine over (renames it) in place of making one. It is unowned, or named for this object with another uid, which no object has (a lost store); else OwnedByOther.",
      "type": "object",
      "additionalProperties": false,
      "properties": {

@@ -851,7 +851,7 @@ export interface NicCreateSpec {
    */
   avoidMacs?: Mac[];
   /**
-   * Takes an existing, unowned adapter of this machine over (renames it) in place of making one.
+   * Takes an existing adapter of this machine over (renames it) in place of making one. It is unowned, or named for this object with another uid, which no object has (a lost store); else OwnedByOther.
    */
   adopt?: {
     id?: string;

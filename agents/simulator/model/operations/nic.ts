@@ -128,8 +128,9 @@ const findPresent = (job: CreateJob, vm: Vm): Adapter | undefined => {
   if (named[0] || !adopt) return named[0];
   const found = vm.adapters.find((one) => one.id === adopt.id || one.macAddress === adopt.macAddress);
   if (!found) return fail("NotFound", `${vm.name} has no adapter ${adopt.id ?? adopt.macAddress ?? ""}`);
-  if (/\.[0-9a-f]{8}$/.test(found.name))
-    fail("OwnedByOther", `adapter "${found.name}" of ${vm.name} is another object's`);
+  const mark = /^(.+)\.[0-9a-f]{8}$/.exec(found.name);
+  // The same name with another uid is of a lost store: the control plane asks for it only when no object has that uid.
+  if (mark && mark[1] !== owner.name) fail("OwnedByOther", `adapter "${found.name}" of ${vm.name} is another object's`);
   return found;
 };
 

@@ -390,4 +390,84 @@ describe("deletion", () => {
     expect(lab.find("NetworkAdapter", "old")).toBeUndefined();
     expect(adapters(host)).toMatchObject([{ id, name: "old" }]);
   });
+
+  test("an adopted adapter that goes together with its adopted machine gets its bare name back: both can be adopted again", async () => {
+    const { lab, host } = await running({}, {}, { adoption: { namespaces: ["default"] } });
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan", deletionPolicy: "Orphan" });
+    await lab.settle();
+    const adopt = { type: "Name", name: "web" };
+    edit(lab, "VirtualMachine", "web", { adopt });
+    lab.delete("VirtualMachine", "web");
+    lab.delete("NetworkAdapter", "lan");
+    await lab.settle();
+    expect(lab.find("VirtualMachine", "web")).toBeUndefined();
+    expect(lab.find("NetworkAdapter", "lan")).toBeUndefined();
+    expect(adapters(host)).toMatchObject([{ name: "lan" }]);
+  });
+});
+
+describe("a lost store", () => {
+  /** The machine's adapter is named for `lan` with a uid that no object has, and `lan` is a new object. */
+  const lost = async (): Promise<{ lab: Lab; host: LabHost; id: string | undefined; mac: string | undefined }> => {
+    const { lab, host } = await running();
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    const [before] = adapters(host);
+    byHand(host, { name: "lan.deadbeef" });
+    lab.objects.delete("NetworkAdapter/default/lan");
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    return { lab, host, id: before?.id, mac: before?.macAddress };
+  };
+
+  test("its adapter stalls: neither taken nor doubled", async () => {
+    const { lab, host, id } = await lost();
+    expect(told(lab, "NetworkAdapter", "lan")).toBe("False/IdentityChanged");
+    expect(nic(lab, "lan").conditions?.find(({ type }) => type === "Stalled")?.message).toContain("uid deadbeef");
+    expect(adapters(host)).toMatchObject([{ id, name: "lan.deadbeef" }]);
+  });
+
+  test.each([
+    { why: "by the 8 digits that its name shows", uid: "deadbeef", back: true },
+    { why: "by the whole lost uid", uid: "deadbeef-0000-4000-8000-000000000001", back: true },
+    { why: "not by another uid", uid: "deadbee0", back: false },
+  ])("is taken back $why", async ({ uid, back }) => {
+    const { lab, host, id, mac } = await lost();
+    lab.annotate("NetworkAdapter", "lan", { [annotations.reclaim]: uid });
+    await lab.settle();
+    expect(told(lab, "NetworkAdapter", "lan")).toBe(back ? "True/Converged" : "False/IdentityChanged");
+    const mine = `lan.${lab.get("NetworkAdapter", "lan").metadata.uid.slice(0, 8)}`;
+    expect(adapters(host)).toMatchObject([{ id, macAddress: mac, name: back ? mine : "lan.deadbeef" }]);
+  });
+
+  test("an adapter whose uid another object has is not lost", async () => {
+    const { lab, host } = await running();
+    put(lab, "NetworkAdapter", "other", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    byHand(host, { name: `lan.${lab.get("NetworkAdapter", "other").metadata.uid.slice(0, 8)}` });
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    expect(told(lab, "NetworkAdapter", "lan")).toBe("True/Converged");
+    expect(adapters(host)).toHaveLength(2);
+  });
+
+  test("is told beside its machine, which is not taken back yet either", async () => {
+    const { lab, host, id } = await lost();
+    lab.objects.delete("VirtualMachine/default/web");
+    lab.objects.delete("NetworkAdapter/default/lan");
+    put(lab, "VirtualMachine", "web", {
+      host: "hv1",
+      cpu: { count: 1 },
+      memory: { startup: "1Gi" },
+      boot: { order: [{ type: "Disk", name: "web-os" }] },
+    });
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    expect(told(lab, "VirtualMachine", "web")).toBe("False/IdentityChanged");
+    expect(told(lab, "NetworkAdapter", "lan")).toBe("False/IdentityChanged");
+    lab.annotate("NetworkAdapter", "lan", { [annotations.reclaim]: "deadbeef" });
+    await lab.settle();
+    expect(told(lab, "NetworkAdapter", "lan")).toBe("False/WaitingForReference");
+    expect(adapters(host)).toMatchObject([{ id, name: "lan.deadbeef" }]);
+  });
 });
