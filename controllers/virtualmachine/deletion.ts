@@ -143,8 +143,22 @@ const remove = (scene: Scene, state: VmState): Verdict => {
   }
   const plan = removalPlan(vm, state);
   const verdict = send(scene, state, plan);
-  return { ...verdict, trio: faultTrio(plan[0].operation, world.lastFault) ?? verdict.trio };
+  const trio = stuckTrio(scene, state, plan[0]) ?? faultTrio(plan[0].operation, world.lastFault) ?? verdict.trio;
+  return { ...verdict, trio };
 };
+
+/** A guest that does not answer is not turned off unasked; the spec that could ask for it is gone, so the ways out are told. */
+const stuckTrio = (
+  { vm, world: { lastFault: last } }: Scene,
+  state: VmState,
+  { operation }: Step,
+): Verdict["trio"] | undefined =>
+  last?.operation === operation && last.fault.code === "GuestNotReady"
+    ? conditions.waiting(
+        last.fault.code,
+        `${last.fault.message}. Turn the machine ${state.name} off by hand, or let it stay with: aetherv orphan VirtualMachine/${vm.metadata.name}.`,
+      )
+    : undefined;
 
 /** An adapter that is given up, too: its name can be given back only while the machine carries our mark. */
 const adapterGivenUpFirst = (vm: VirtualMachine, world: World): string | undefined =>

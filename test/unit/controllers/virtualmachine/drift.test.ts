@@ -126,6 +126,18 @@ describe("power", () => {
     expect(readyText(vmOf(lab, "web"))).toMatch(/^True ChangesPending/);
   });
 
+  test("a deletion does not turn off a guest that does not answer, and tells the ways out", async () => {
+    const lab = await ready();
+    change(lab, { heartbeat: "NoContact", due: [] });
+    lab.delete("VirtualMachine", "web");
+    await lab.settle();
+    expect(seen(lab)?.state).toBe("Running");
+    expect(readyText(vmOf(lab, "web"))).toMatch(/^False GuestNotReady.*by hand.*aetherv orphan VirtualMachine\/web/);
+    change(lab, { state: "Off" });
+    await lab.settle();
+    expect(lab.find("VirtualMachine", "web")).toBeUndefined();
+  });
+
   test("restarted-at: one power cycle, which counts as approval", async () => {
     const lab = await ready();
     lab.apply({ kind: "VirtualMachine", name: "web", spec: vmSpec({ cpu: { count: 4 } }) });
