@@ -9,6 +9,7 @@ import { machineOf } from "../shared/machine.ts";
 import { annotationOf, hostKey, isDeleting, isPaused, placementOf, siblingKey, vmObject } from "../shared/objects.ts";
 import { blockedTrio, jobAct, nextStep, outcome, pollMs } from "../shared/outcome.ts";
 import { intended, plan } from "./plan.ts";
+import { lostWithMachine } from "./reclaim.ts";
 import { idle, removeOn, removeUnseen } from "./remove.ts";
 import { find } from "./scene.ts";
 import type { Scene, Surroundings } from "./scene.ts";
@@ -42,8 +43,11 @@ const decide = (adapter: NetworkAdapter, world: World): Decision => {
   const around: Surroundings = { adapter, world, hostName, host, view, snapshot };
   const machine = machineOf(world, adapter, adapter.spec.virtualMachine, around);
   if (machine.at === "blocked") {
-    const plan = machine.vm && !isDeleting(adapter) ? intended(around, machine.vm) : [];
-    return { ...blocked(adapter, world, machine.why), plan };
+    if (!machine.vm || isDeleting(adapter)) return blocked(adapter, world, machine.why);
+    const lost = lostWithMachine(around, machine.vm);
+    return lost
+      ? blocked(adapter, world, lost)
+      : { ...blocked(adapter, world, machine.why), plan: intended(around, machine.vm) };
   }
   const scene: Scene = { ...around, machine, job: view.job(adapter.metadata.uid) };
   return isDeleting(adapter) ? removeOn(scene) : decideOn(scene);

@@ -182,11 +182,14 @@ describe("a lost store", () => {
     await rm(join(rig.data, "store"), { recursive: true });
     await rig.start();
     await until("the machine is recognised", async () => (await ok("get", "vm")).includes("IdentityChanged"));
+    await until("the adapter is recognised", async () => (await ok("get", "nic")).includes("IdentityChanged"));
     await until("the disk is recognised", async () => (await ok("get", "disk")).includes("IdentityChanged"));
     expect(await ok("reclaim", "all")).toMatch(/virtualmachine\/web takes back what/);
     await rig.ready(4);
     const now = await rig.inventory("hv1");
     expect(now.vms.map(({ id }) => id)).toEqual(vms.map(({ id }) => id));
+    const ids = (seen: typeof vms): unknown => seen.map((vm) => vm.adapters.map(({ id }) => id));
+    expect(ids(now.vms)).toEqual(ids(vms));
     expect(now.disks.map(({ diskId }) => diskId).sort()).toEqual(disks.map(({ diskId }) => diskId).sort());
   });
 });

@@ -43,7 +43,8 @@ const onlyVm = (object: Resource, verb: string): void => {
 const stalled = (object: Resource): { readonly reason: string; readonly message: string } | undefined =>
   statusOf(object).conditions?.find((condition) => condition.type === "Stalled");
 
-const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+/** A uid, or the first 8 digits of one, which is all that an adapter's name keeps. */
+const uidPattern = "[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?";
 
 const approve: Verb = {
   name: "approve",
@@ -99,13 +100,14 @@ const orphan: Verb = {
 
 const reclaim: Verb = {
   name: "reclaim",
-  description: "Take back a machine or disk whose stamp carries a uid that was lost (restored store, lost data folder)",
+  description:
+    "Take back a machine, disk or adapter that carries a uid that was lost (restored store, lost data folder)",
   example: "aetherv reclaim vm/web\n  aetherv reclaim all        (everything that reports a lost uid)",
   stalledBy: "IdentityChanged",
   option: ["--uid <uid>", "the old uid; taken from the object's condition if not given"],
   change: (object, _now, uid) => {
     // The message names the machine's own id, too: the lost uid is the one called so.
-    const found = uid ?? new RegExp(`\\buid (${uuid})`).exec(stalled(object)?.message ?? "")?.[1];
+    const found = uid ?? new RegExp(`\\buid (${uidPattern})`).exec(stalled(object)?.message ?? "")?.[1];
     if (found === undefined)
       throw new ControlError(
         "Conflict",
@@ -145,7 +147,7 @@ const verbCommand = (tools: Tools, verb: Verb): Command => {
       withControl(tools.context.connectRunning(tools.data()), async (control) => {
         // `reclaim vm/web UID`, as conditions print it, is as good as --uid.
         const last = words.at(-1) ?? "";
-        const positional = verb === reclaim && words.length > 1 && new RegExp(`^${uuid}$`).test(last);
+        const positional = verb === reclaim && words[0]?.includes("/") && new RegExp(`^${uidPattern}$`).test(last);
         const named = positional ? words.slice(0, -1) : words;
         const value = positional ? last : Object.values(options)[0];
         for (const key of await keysFor(tools, verb, control, named))

@@ -1,0 +1,56 @@
+import { annotations } from "../../src/api/annotations.ts";
+import type { VirtualMachine } from "../../src/api/generated/types.ts";
+import type { Blocked } from "../../src/engine/ports.ts";
+import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
+import { annotationOf, namespaceOf } from "../shared/objects.ts";
+import type { Surroundings } from "./scene.ts";
+
+/** An adapter named for this object with a uid that no object has: of a lost store. `uid` is the first 8 digits of it. */
+export interface Lost {
+  readonly state: AdapterState;
+  readonly uid: string;
+}
+
+const lostIn = ({ adapter, world }: Surroundings, { adapters }: VmState): readonly Lost[] => {
+  const known = new Set(world.objects.list("NetworkAdapter").map(({ metadata }) => metadata.uid.slice(0, 8)));
+  return adapters.flatMap((state) => {
+    const [, name, uid] = /^(.+)\.([0-9a-f]{8})$/.exec(state.name) ?? [];
+    return name === adapter.metadata.name && uid !== undefined && !known.has(uid) ? [{ state, uid }] : [];
+  });
+};
+
+/** The one that the owner takes back by its uid, or the word that there is one; nothing when there is none. */
+export const reclaimed = (around: Surroundings, machine: VmState): Lost | Blocked | undefined => {
+  const { adapter } = around;
+  const lost = lostIn(around, machine);
+  const asked = annotationOf(adapter, annotations.reclaim)?.slice(0, 8);
+  const [first] = lost;
+  if (!first) return undefined;
+  const found = lost.find(({ uid }) => uid === asked);
+  if (found) return found;
+  const all = lost.map(({ state, uid }) => `${state.name} (uid ${uid})`).join(", ");
+  return {
+    at: "stalled",
+    reason: "IdentityChanged",
+    message: `Machine ${machine.name} has ${all}, named for this object with a uid that no object has. Take it back with: aetherv reclaim NetworkAdapter/${adapter.metadata.name} ${first.uid}`,
+  };
+};
+
+/**
+ * The same in a machine that itself is still marked with a lost uid of this name, so that both are told at once. Nothing is done to
+ * the adapter before its machine is taken back.
+ */
+export const lostWithMachine = (around: Surroundings, vm: VirtualMachine): Blocked | undefined => {
+  const { world, snapshot } = around;
+  const machine = [...snapshot.vms.values()].find(
+    ({ id, stamp, replica }) =>
+      !replica &&
+      stamp?.vmId === id &&
+      stamp.controlPlaneId === world.controlPlaneId &&
+      stamp.namespace === namespaceOf(vm) &&
+      stamp.name === vm.metadata.name &&
+      stamp.uid !== vm.metadata.uid,
+  );
+  const found = machine && reclaimed(around, machine);
+  return found && "at" in found ? found : undefined;
+};
