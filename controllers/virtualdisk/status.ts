@@ -60,13 +60,18 @@ const fileStatus = (scene: Scene, file: File): Status => {
     format: state.format,
     diskType: state.diskType,
     parents: parents.length > 0 ? parents : undefined,
-    everAttached: before?.everAttached || attachments.some((one) => wasStarted(scene, one)) || undefined,
+    everAttached: before?.everAttached || attachments.some((one) => isUsed(scene, one)) || undefined,
   }) as Status;
 };
 
-/** Whether the machine runs, or ran since it was made. */
-const wasStarted = (scene: Scene, attachment: Attachment): boolean =>
-  !isOff(attachment.vm) || holderOf(scene, attachment)?.vm?.status?.firstStartedAt !== undefined;
+/** Whether the machine runs, ran since it was made, or is declared to: its start then changes nothing here. */
+const isUsed = (scene: Scene, attachment: Attachment): boolean => {
+  if (!isOff(attachment.vm)) return true;
+  const vm = holderOf(scene, attachment)?.vm;
+  if (!vm) return false;
+  const declared = vm.spec.powerState ?? (vm.spec.adopt ? "Stopped" : "Running");
+  return declared !== "Stopped" || vm.status?.firstStartedAt !== undefined;
+};
 
 /** A size that is rewritten only when off by 5 % and 1 GiB. */
 const steady = (before: number | undefined, now: number): number => {

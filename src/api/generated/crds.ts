@@ -3311,7 +3311,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     },
                     "everAttached": {
                       "type": "boolean",
-                      "description": "True once a running VM had the disk."
+                      "description": "True once a VM that runs, or is declared to run, had the disk."
                     },
                     "pendingChanges": {
                       "type": "array",

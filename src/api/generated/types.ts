@@ -1507,7 +1507,7 @@ export interface VirtualDiskStatus {
     purgeAfter?: string;
   };
   /**
-   * True once a running VM had the disk.
+   * True once a VM that runs, or is declared to run, had the disk.
    */
   everAttached?: boolean;
   /**

@@ -64,6 +64,34 @@ describe("making and attaching", () => {
     expect(jobs(lab)).toEqual([]);
   });
 
+  test("a machine's start is no news of its disk: nothing is written after Ready", async () => {
+    const { lab } = stage();
+    const statuses = new Set<string>();
+    const set = lab.objects.set.bind(lab.objects);
+    lab.objects.set = (key, object) => {
+      if (key === "VirtualDisk/default/web-os" && object.status) statuses.add(JSON.stringify(object.status));
+      return set(key, object);
+    };
+    addMachine(lab, "web", { waitFor: { networkAdapters: ["lan"] } });
+    await lab.settle();
+    expect(told(lab, "VirtualMachine", "web")).toBe("False/WaitingForDevices");
+    put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+    await lab.settle();
+    expect(told(lab, "VirtualMachine", "web")).toBe("True/Converged");
+    expect([...statuses].filter((status) => status.includes("Converged"))).toHaveLength(1);
+    expect(disk(lab, "web-os").everAttached).toBe(true);
+  });
+
+  test.each([
+    { why: "declared stopped", powerState: "Stopped", ever: undefined },
+    { why: "declared saved", powerState: "Saved", ever: true },
+  ])("attached to a machine $why: everAttached is $ever", async ({ powerState, ever }) => {
+    const { lab } = stage();
+    addMachine(lab, "web", { powerState });
+    await lab.settle();
+    expect(disk(lab, "web-os").everAttached).toBe(ever);
+  });
+
   test("the plan of a disk that is not there yet holds its attachment too", async () => {
     const { lab } = await running();
     put(lab, "VirtualDisk", "data", blank("1Gi", data));
