@@ -134,6 +134,7 @@ describe("power", () => {
     expect(seen(lab)?.state).toBe("Running");
     expect(readyText(vmOf(lab, "web"))).toMatch(/^False GuestNotReady.*by hand.*aetherv orphan VirtualMachine\/web/);
     change(lab, { state: "Off" });
+    await lab.clock.advance(3_600_001);
     await lab.settle();
     expect(lab.find("VirtualMachine", "web")).toBeUndefined();
   });
