@@ -1,0 +1,93 @@
+function Invoke-DiskMove {
+    <#
+    .SYNOPSIS disk.move: to another storage class of the same host.
+    .DESCRIPTION Attached: Move-VMStorage with the same file name at both ends. Detached: a rename on the same volume, else copy, verify, trash.
+    #>
+    param([hashtable]$Job)
+    $spec = $Job.Spec
+    $world = Get-World -Job $Job
+    $folder = Get-ClassPath -World $world -Layout $spec['layout'] -Name $spec['storageClass']
+    Add-Touched -Job $Job -Disk @($spec['path'])
+    $moved = Find-MovedFile -Job $Job -Folder $folder
+    if ($null -ne $moved) {
+        Write-Sidecar -Job $Job -Path $moved.Path -Uid $spec['owner']['uid']
+        return Get-Created -Job $Job -Path $moved.Path
+    }
+    $file = Get-OwnedDisk -Job $Job
+    Assert-PathPart -Text @($spec['owner']['namespace'])
+    if (Test-SamePath -Path (Get-FolderOf -Path (Get-FolderOf -Path $file.Path)) -Other $folder) { return Get-Created -Job $Job -Path $file.Path }
+    $target = Join-HostPath -Folder (Join-HostPath -Folder $folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $file.Path)
+    Assert-Movable -World $world -File $file -Target $target
+    $holder = @(Get-Holder -World $world -Path $file.Path | Where-Object -FilterScript { $_.Direct } | Select-Object -First 1)
+    Write-JobProgress -Job $Job -Percent 1 -Text "moving $(Get-FileNameOf -Path $file.Path)"
+    if ($holder.Count -gt 0) { Move-AttachedDisk -Job $Job -Vm $holder[0].Vm -File $file -Target $target }
+    else { Move-DetachedDisk -Job $Job -File $file -Target $target }
+    Write-Sidecar -Job $Job -Path $target -Uid $spec['owner']['uid']
+    foreach ($one in @($holder)) { Add-Touched -Job $Job -Vm $one.Vm.Id -WithDisks }
+    return Get-Created -Job $Job -Path $target
+}
+
+function Find-MovedFile {
+    <# .SYNOPSIS What an earlier, interrupted move finished: the file is at its target, and not at its old place. #>
+    param([hashtable]$Job, [string]$Folder)
+    $spec = $Job.Spec
+    $world = Get-World -Job $Job
+    if ($null -ne (Get-FileEntry -World $world -Path $spec['path'])) { return $null }
+    $target = Join-HostPath -Folder (Join-HostPath -Folder $Folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $spec['path'])
+    $file = Find-Disk -World $world -Path $target
+    if ($null -eq $file) { return $null }
+    if ((Get-NameUid -Path $target) -ceq $spec['owner']['uid'] -or ($null -ne $spec['diskId'] -and $file.DiskId -eq $spec['diskId'])) { return $file }
+    return $null
+}
+
+function Assert-Movable {
+    param([hashtable]$World, [hashtable]$File, [string]$Target)
+    Assert-NotOpen -World $World -File $File
+    Assert-NotShared -File $File
+    Assert-NoCheckpoint -World $World -File $File
+    Assert-NoChild -World $World -File $File
+    foreach ($holder in @(Get-Holder -World $World -Path $File.Path)) { Assert-NotSuspended -Vm $holder.Vm -What 'moving its disk' }
+    Assert-NotTaken -Path $Target
+    Assert-Space -World $World -Path $Target -Bytes $File.FileSize
+}
+
+function Move-AttachedDisk {
+    <# .SYNOPSIS Never -RemoveSourceUnmanagedVhds: it deletes the parent. #>
+    param([hashtable]$Job, [hashtable]$Vm, [hashtable]$File, [string]$Target)
+    Invoke-Effect -Job $Job -Point 'moved' -Action {
+        Confirm-Folder -Path $Target
+        $pair = @{ SourceFilePath = $File.Path; DestinationFilePath = $Target }
+        Hyper-V\Move-VMStorage -VM (Get-VmObject -Id $Vm.Id) -VHDs @($pair) -ErrorAction 'Stop'
+    }
+    $sidecar = $File.Path + $script:SidecarSuffix
+    if (Test-Path -LiteralPath $sidecar) { Invoke-Effect -Job $Job -Point 'sidecarRemoved' -Action { Remove-FileNow -Path $sidecar } }
+}
+
+function Move-DetachedDisk {
+    param([hashtable]$Job, [hashtable]$File, [string]$Target)
+    $world = Get-World -Job $Job
+    $near = (Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root
+    $sidecar = $File.Path + $script:SidecarSuffix
+    if ($near) {
+        Invoke-Effect -Job $Job -Point 'moved' -Action {
+            Confirm-Folder -Path $Target
+            Assert-NotTaken -Path $Target
+            Move-Item -LiteralPath $File.Path -Destination $Target
+            Remove-FileNow -Path $sidecar
+        }
+        return
+    }
+    Remove-Partial -Job $Job -Uid $Job.Spec['owner']['uid']
+    $partial = Get-PartialPath -Job $Job -Target $Target -Uid $Job.Spec['owner']['uid']
+    Invoke-Effect -Job $Job -Point 'copying' -Action {
+        Confirm-Folder -Path $partial
+        Copy-Item -LiteralPath $File.Path -Destination $partial
+    }
+    if (-not $Job.DryRun) {
+        $before = (Get-FileHash -LiteralPath $File.Path -Algorithm 'SHA256').Hash
+        if ((Get-FileHash -LiteralPath $partial -Algorithm 'SHA256').Hash -ne $before) { Stop-Operation -Code 'HyperVError' -Message "the copy $partial differs from $($File.Path)" }
+    }
+    # The old file goes into the trash before the copy gets its name: two files of one uid would be ambiguous.
+    Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds']
+    Rename-Finished -Job $Job -Partial $partial -Target $Target
+}
