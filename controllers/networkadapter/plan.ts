@@ -38,7 +38,7 @@ export const plan = (scene: Scene, found: Found): NicPlan => {
 
 const stepPlan = (scene: Scene, step: Step): Planned => ({
   step,
-  gate: gateOf(step, { beside: scene.adapter, machine: scene.machine, view: scene.view }),
+  gate: gateOf(step, { beside: scene.adapter, machine: scene.machine, view: scene.view, now: scene.world.now }),
   locks: locksOf(scene),
   deadlineSeconds,
 });

@@ -26,7 +26,8 @@ export const go: Gate = { at: "go" };
 export const pathInMachine = (beside: Resource, path: string): string =>
   `${beside.kind}/${beside.metadata.name}:${path}`;
 
-type Approved = NonNullable<NonNullable<VirtualMachine["status"]>["approval"]>["changes"];
+type Approval = NonNullable<NonNullable<VirtualMachine["status"]>["approval"]>;
+type Approved = Approval["changes"];
 
 const approvalOf = (vm: VirtualMachine, beside: Resource, change: Change): NonNullable<Approved>[number] | undefined =>
   vm.status?.approval?.changes?.find(
@@ -41,13 +42,20 @@ interface Asking {
   readonly beside: Resource;
   readonly machine: Machine & { at: "present" };
   readonly view: HostView;
+  readonly now: Date;
 }
+
+/** Whether the restart window has closed in which an approval was taken up. */
+export const hasClosed = ({ until }: Approval, now: Date): boolean => until !== undefined && now >= new Date(until);
 
 /**
  * The gate before a step that touches a machine: what can be done hot goes, what harms waits for approval, what needs the
  * machine off waits until it is seen off. Only the machine's own controller changes power.
  */
-export const gateOf = (step: Pick<Step, "effect" | "changes" | "reason">, { beside, machine, view }: Asking): Gate => {
+export const gateOf = (
+  step: Pick<Step, "effect" | "changes" | "reason">,
+  { beside, machine, view, now }: Asking,
+): Gate => {
   const { vm } = machine;
   if (isImpossible(step.effect))
     return { at: "stalled", reason: "ForbiddenChange", message: step.reason ?? "The change is impossible." };
@@ -57,7 +65,13 @@ export const gateOf = (step: Pick<Step, "effect" | "changes" | "reason">, { besi
   const what = step.changes.map(({ path }) => path).join(", ");
   if (!isApproved(vm, beside, step.changes))
     return { at: "pending", message: `${what}: awaits approval of VirtualMachine ${vm.metadata.name}.` };
-  if (step.effect === "Disruptive") return go;
+  if (step.effect === "Disruptive") {
+    if (!vm.status?.approval || !hasClosed(vm.status.approval, now)) return go;
+    return {
+      at: "pending",
+      message: `${what}: approved; the restart window of VirtualMachine ${vm.metadata.name} is closed.`,
+    };
+  }
   const message = `${what}: approved, waits until VirtualMachine ${vm.metadata.name} is off.`;
   return { at: "waiting", reason: "WaitingForPowerOff", message };
 };

@@ -127,7 +127,11 @@ const detachStep = (
     effect,
     changes,
   };
-  const gate = closedGate(file, gateOf(step, { beside: scene.disk, machine, view: scene.view }), machine.name);
+  const gate = closedGate(
+    file,
+    gateOf(step, { beside: scene.disk, machine, view: scene.view, now: scene.world.now }),
+    machine.name,
+  );
   return { step, gate, locks: locksOf(scene, machine.vm), deadlineSeconds: deadlines.short };
 };
 
@@ -224,7 +228,9 @@ const chainBroken = ({ state, leftover }: File): Blocked => ({
 });
 
 const machineGate = (scene: Scene, step: Step, target: Machine): Gate =>
-  target.at === "blocked" ? target.why : gateOf(step, { beside: scene.disk, machine: target, view: scene.view });
+  target.at === "blocked"
+    ? target.why
+    : gateOf(step, { beside: scene.disk, machine: target, view: scene.view, now: scene.world.now });
 
 const impossible = (
   { disk }: Scene,

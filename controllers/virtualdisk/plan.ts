@@ -172,7 +172,7 @@ const fileGate = (
   if (!holder)
     return stalled("DiskInUse", `The file is attached to machine ${attachment.vm.name}, which is not managed here.`);
   if (holder.at === "blocked") return holder.why;
-  return gateOf(step, { beside: scene.disk, machine: holder, view: scene.view });
+  return gateOf(step, { beside: scene.disk, machine: holder, view: scene.view, now: scene.world.now });
 };
 
 /** Growth; a smaller size is never planned, only told. */
@@ -215,7 +215,7 @@ const limiting = (scene: Scene, file: File, target: Machine | undefined): readon
   const qos = compact({ vmId: attachment.vm.id, minIOPS, maxIOPS });
   const hot: Effect = refusedHot(scene, "disk.update") ? "Restart" : "Hot";
   const step = updateStep(scene, file.state, { qos }, { effect: effectNow(attachment.vm, hot), changes });
-  const gate = gateOf(step, { beside: scene.disk, machine: target, view: scene.view });
+  const gate = gateOf(step, { beside: scene.disk, machine: target, view: scene.view, now: scene.world.now });
   return [{ step, gate, locks: locksOf(scene, target.vm), deadlineSeconds: deadlines.short }];
 };
 

@@ -4,6 +4,7 @@ import { secondsText } from "../../src/engine/conditions.ts";
 import { isImpossible, needsApproval, valueText } from "../../src/engine/plan.ts";
 import type { PendingChange, World } from "../../src/engine/ports.ts";
 import type { VmState } from "../../src/protocol/generated/types.ts";
+import { hasClosed } from "../shared/gate.ts";
 import { annotationOf, compact } from "../shared/objects.ts";
 import { wantedPower } from "./desired.ts";
 import { planHash } from "../shared/planHash.ts";
@@ -25,7 +26,7 @@ export interface Approval {
   readonly spent?: boolean;
   /** Why changes wait. */
   readonly waits?: { readonly reason: "AwaitingApproval" | "AwaitingWindow"; readonly message: string };
-  /** Milliseconds until the window opens. */
+  /** Milliseconds until the window opens, or closes over what is approved. */
   readonly wakeAfterMs?: number;
 }
 
@@ -64,11 +65,12 @@ export const restartWanted = (vm: VirtualMachine, state: VmState, world: World):
  * one; a machine stopped for its changes is started again under the same approval, whatever powerPolicy says.
  */
 const kept = (context: ApprovalContext, restart: boolean, window: WindowState): Latch | undefined => {
-  const { vm, state, pending, dependentsBusy } = context;
+  const { vm, state, pending, dependentsBusy, world } = context;
   const latch = vm.status?.approval;
   if (!latch) return undefined;
   const running = state.state === "Running";
-  if (running && window.at === "closed" && !isSpent(vm, latch)) return undefined;
+  const over = window.at === "closed" || hasClosed(latch, world.now);
+  if (running && over && !isSpent(vm, latch)) return undefined;
   const open = pending.some((change) => !isImpossible(change.effect) && isApproved(latch, change));
   const stopped = !running && wantedPower(vm) === "Running";
   return open || restart || dependentsBusy || stopped ? latch : undefined;
@@ -78,9 +80,16 @@ const kept = (context: ApprovalContext, restart: boolean, window: WindowState): 
 const isSpent = (vm: VirtualMachine, latch: Latch): boolean =>
   Date.parse(vm.status?.offSince ?? "") >= Date.parse(latch.since ?? "");
 
-const latchOf = (hash: string | undefined, changes: readonly PendingChange[], now: Date): Latch => ({
+/** What there is to approve, by its name. */
+interface Offer {
+  readonly hash: string | undefined;
+  readonly changes: readonly PendingChange[];
+}
+
+const latchOf = ({ hash, changes }: Offer, { closes }: WindowState & { at: "open" }, now: Date): Latch => ({
   ...(hash !== undefined && { planHash: hash }),
   since: secondsText(now),
+  ...(closes && { until: secondsText(closes) }),
   changes: changes.map(({ path, to, effect }) => compact({ path, to: valueText(to), effect }) as Latched),
 });
 
@@ -98,15 +107,26 @@ export const approve = (context: ApprovalContext): Approval => {
     return { ...shown, restart, spent: true, ...(all.length > 0 && { waits: notDone(vm, all) }) };
   }
   if (open.length === 0 && (!restart || (latch && !isSpent(vm, latch)))) {
-    return { ...shown, restart, ...restartLater(vm, world) };
+    return { ...shown, restart, ...(latch ? closing(latch, world) : restartLater(vm, world)) };
   }
   const automatic = vm.spec.disruption?.approval === "Automatic";
   if (!automatic && !restart && annotationOf(vm, annotations.approve) !== hash) {
     return { ...shown, restart: false, waits: { reason: "AwaitingApproval", message: askFor(vm, all, hash) } };
   }
   return window.at === "open"
-    ? { ...shown, restart, latch: latchOf(hash, all, world.now) }
+    ? relatched({ ...shown, restart, latch: latchOf({ hash, changes: all }, window, world.now) }, world)
     : { ...shown, restart: restart && latch !== undefined, ...windowWaits(window, world.now) };
+};
+
+const relatched = (approval: Approval & { latch: Latch }, world: World): Approval => ({
+  ...approval,
+  ...closing(approval.latch, world),
+});
+
+/** When to look again because the window closes: what was not begun by then waits for the next one. */
+const closing = ({ until }: Latch, { now }: World): Pick<Approval, "wakeAfterMs"> => {
+  const left = Date.parse(until ?? "") - now.getTime();
+  return left > 0 ? { wakeAfterMs: left + 500 } : {};
 };
 
 /** When to look again for a restart that was asked for a time to come. */

@@ -8,7 +8,8 @@ export const windowOf = (vm: VirtualMachine, host: VMHost | undefined): Window |
   vm.spec.disruption?.window ?? host?.spec.restartWindow;
 
 export type WindowState =
-  | { readonly at: "open" }
+  /** `closes` is undefined when there is no window. */
+  | { readonly at: "open"; readonly closes?: Date }
   /** `opens` is undefined when the schedule never comes again, or can't be read (then `problem` says why). */
   | { readonly at: "closed"; readonly opens?: Date; readonly problem?: string };
 
@@ -19,9 +20,8 @@ export const windowState = (window: Window | undefined, now: Date): WindowState 
     const cron = new Cron(window.schedule, { timezone: window.timeZone, paused: true });
     // A start at this very second counts: previousRuns looks strictly before its reference.
     const [last] = cron.previousRuns(1, new Date(now.getTime() + 1000));
-    if (last && now.getTime() >= last.getTime() && now.getTime() - last.getTime() < window.durationMinutes * 60_000) {
-      return { at: "open" };
-    }
+    const closes = last && new Date(last.getTime() + window.durationMinutes * 60_000);
+    if (last && closes && now >= last && now < closes) return { at: "open", closes };
     const next = cron.nextRun(now);
     return next ? { at: "closed", opens: next } : { at: "closed" };
   } catch (cause) {

@@ -2511,6 +2511,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           "format": "date-time",
                           "maxLength": 64
                         },
+                        "until": {
+                          "type": "string",
+                          "description": "When the restart window closes in which it was seen: nothing of it is begun then or later while the VM runs.",
+                          "format": "date-time",
+                          "maxLength": 64
+                        },
                         "changes": {
                           "type": "array",
                           "description": "What was approved.",

@@ -1186,6 +1186,10 @@ export interface VirtualMachineStatus {
      */
     since?: string;
     /**
+     * When the restart window closes in which it was seen: nothing of it is begun then or later while the VM runs.
+     */
+    until?: string;
+    /**
      * What was approved.
      */
     changes?: {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { VmCheckpoint } from "../../../../agents/simulator/model/types.ts";
 import { annotations } from "../../../../src/api/annotations.ts";
 import type { VirtualDisk, VirtualMachine } from "../../../../src/api/generated/types.ts";
 import type { LabHost } from "../../../support/lab.ts";
@@ -302,6 +303,55 @@ describe("attachment", () => {
     edit(lab, "VirtualDisk", "web-os", { attachment: undefined });
     await lab.settle();
     expect(disk(lab, "web-os").pendingChanges).toMatchObject([{ effect: "Restart" }]);
+  });
+
+  test("approved in the restart window, it is not removed after the window closed, but in the next one", async () => {
+    const window = { schedule: "0 3 * * *", timeZone: "UTC", durationMinutes: 60 };
+    const { lab, host } = await running({ disruption: { approval: "Manual", window } });
+    const at = (time: string): Promise<void> => lab.clock.advance(Date.parse(time) - lab.clock.now().getTime());
+    put(lab, "VirtualDisk", "data", blank("1Gi", data));
+    await lab.settle();
+    jobs(lab);
+    edit(lab, "VirtualDisk", "data", { attachment: undefined });
+    await lab.settle();
+    approve(lab, "web");
+    await lab.settle();
+    expect(jobs(lab)).toEqual([]);
+    // A backup holds a checkpoint while the window is open.
+    const hold = (checkpoints: VmCheckpoint[]): void =>
+      host.admin((world) => {
+        const [vm] = world.vms();
+        const leaf = (path: string): string => path.replace(/\.vhdx$/i, "_1.avhdx");
+        const root = (path: string): string => path.replace(/_1\.avhdx$/i, ".vhdx");
+        for (const { path } of vm?.drives ?? []) {
+          if (checkpoints.length === 0) world.removeFile(path);
+          else
+            world.putFile({ ...world.knownDisk(path), path: leaf(path), diskType: "Differencing", parentPath: path });
+        }
+        const to = checkpoints.length === 0 ? root : leaf;
+        const drives = vm?.drives.map((drive) => ({ ...drive, path: to(drive.path) })) ?? [];
+        if (vm) world.changeVm(vm.id, () => ({ drives, checkpoints }));
+      });
+    const id = "00000000-0000-4000-8000-00000000c0de";
+    hold([{ id, name: "backup", type: "Recovery", createdAt: "2026-01-02T00:00:00Z", files: [] }]);
+    await at("2026-01-02T03:10:00Z");
+    await lab.settle();
+    const { approval } = statusOf<VirtualMachine>(lab, "VirtualMachine", "web");
+    expect(approval).toMatchObject({ until: "2026-01-02T04:00:00Z" });
+    const wakeAt = lab.clock.now().getTime() + (lab.decide("VirtualMachine", "web").wakeAfterMs ?? 0);
+    expect(new Date(wakeAt).toISOString()).toMatch(/^2026-01-02T04:00:0/);
+    await at("2026-01-02T04:00:00Z");
+    hold([]);
+    await lab.inventory();
+    // The machine's own controller has not looked since the window closed.
+    expect(statusOf<VirtualMachine>(lab, "VirtualMachine", "web").approval).toEqual(approval);
+    expect(lab.decide("VirtualDisk", "data").act).toEqual({ do: "nothing" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual([]);
+    expect(told(lab, "VirtualMachine", "web", "RestartRequired")).toBe("True/AwaitingWindow");
+    await at("2026-01-03T03:00:00Z");
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.detach data"]);
   });
 
   test("moves to another machine of the host, never copied", async () => {
