@@ -110,12 +110,17 @@ const count = ({ testResults = [] }) => {
 /** Tests are skipped with `context.skip("why")`; vitest keeps the note in the test's meta or messages. */
 const reasonOf = (test) => test.meta?.skipReason ?? test.failureMessages?.[0] ?? "no reason was given";
 
+/** Prepares a rig where its progress can be seen; tests that find it prepared start at once. Why it can't be is told by their skips. */
+const prepareRig = (script) => run(nodeBinary(root), [script], { cwd: root });
+
 await installPackages();
 await install(root);
 await build(root);
 await lint();
 await suite("unit", ["test/unit", "test/lint", "test/property"]);
 await suite("contract", ["test/contract"]);
+process.stdout.write("\n== Kubernetes API server\n");
+await prepareRig("scripts/rigs/kube-api.ts");
 await suite("integration", ["test/integration"]);
 await suite("end to end", ["test/e2e"]);
 

@@ -27,6 +27,14 @@ export const disk = (size: string, metadata: Partial<Applied["metadata"]> = {}):
 
 const finalizers = ["aetherv.io/cleanup"];
 
+const condition = {
+  type: "Ready",
+  status: "True",
+  reason: "Converged",
+  message: "",
+  lastTransitionTime: "2026-01-01T00:00:00Z",
+};
+
 /** The contract of Store: every implementation runs it. */
 export const storeContract = (open: () => Promise<StoreRig>): void => {
   let rig: StoreRig;
@@ -173,12 +181,17 @@ export const storeContract = (open: () => Promise<StoreRig>): void => {
   it("takes a write that changes nothing as none: same version, nobody woken", async () => {
     await rig.apply(disk("1Gi"));
     const metadata = await rig.store.putMetadata(withMetadata(await read(), { finalizers, annotations: { a: "1" } }));
-    const before = await rig.store.putStatus({ ...metadata, status: { list: [{ a: 1, b: undefined }] } });
+    const before = await rig.store.putStatus({
+      ...metadata,
+      status: { parents: ["a"], conditions: [{ ...condition, observedGeneration: undefined }] },
+    });
     const writes = rig.writes?.();
     const seen = await watching();
     await seen.until(diskKey);
     seen.keys.length = 0;
-    expect(await rig.store.putStatus({ ...before, status: { list: [{ a: 1 }] } })).toEqual(before);
+    expect(await rig.store.putStatus({ ...before, status: { conditions: [condition], parents: ["a"] } })).toEqual(
+      before,
+    );
     expect(await rig.store.putMetadata({ ...before })).toEqual(before);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(seen.keys).toEqual([]);

@@ -1,5 +1,5 @@
 // Prepares a Kubernetes API server and its etcd for the tests, once for each state of the sources, into .cache/rigs, and prints where
-// they are. `node scripts/rigs/kube-api.mjs` for people; tests import ensureKubeApi(). How it is made: test/rigs/kube-api/README.md.
+// they are. `node scripts/rigs/kube-api.ts` for people; tests import ensureKubeApi(). How it is made: test/rigs/kube-api/README.md.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { access, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -18,18 +18,14 @@ const ownPackages = [`golang-${goVersion}-go`, `golang-${goVersion}-src`, "etcd-
 const serverVersion = { gitVersion: "v1.36.0", gitMajor: "1", gitMinor: "36" };
 const maxBuffer = 1 << 26;
 
-/**
- * Where the server and etcd are, or why there are none.
- * `prototype`: built here. `envtest`: the real kube-apiserver of the folder that KUBEBUILDER_ASSETS names.
- * @typedef {{ kind: "prototype" | "envtest", server: string, etcd: string } | { kind: "skipped", why: string }} KubeApiRig
- */
+/** `prototype`: built here. `envtest`: the real kube-apiserver of the folder that KUBEBUILDER_ASSETS names. */
+export type KubeApiRig =
+  | { readonly kind: "prototype" | "envtest"; readonly server: string; readonly etcd: string }
+  | { readonly kind: "skipped"; readonly why: string };
 
-/**
- * Prepares the server unless that was done. Several processes may call it at once. The first time takes about three minutes.
- * @param {NodeJS.ProcessEnv} [env] @returns {Promise<KubeApiRig>}
- */
-export async function ensureKubeApi(env = process.env) {
-  const assets = env.KUBEBUILDER_ASSETS ?? "";
+/** Prepares the server unless that was done. Several processes may call it at once. The first time takes about four minutes. */
+export const ensureKubeApi = async (env: NodeJS.ProcessEnv = process.env): Promise<KubeApiRig> => {
+  const assets = env["KUBEBUILDER_ASSETS"] ?? "";
   if (assets !== "") return ofAssets(assets);
   const server = join(cache, `kube-api-${await hashOfSources()}`);
   const etcd = join(cache, "kube-api-root/usr/bin/etcd");
@@ -38,34 +34,34 @@ export async function ensureKubeApi(env = process.env) {
     if (failed !== null) return { kind: "skipped", why: failed };
   }
   return { kind: "prototype", server, etcd };
-}
+};
 
-/** @param {string} folder @returns {Promise<KubeApiRig>} */
-async function ofAssets(folder) {
+const ofAssets = async (folder: string): Promise<KubeApiRig> => {
   const [server, etcd] = [join(folder, "kube-apiserver"), join(folder, "etcd")];
   for (const path of [server, etcd])
     if (!(await exists(path))) return { kind: "skipped", why: `KUBEBUILDER_ASSETS: ${path} does not exist` };
   return { kind: "envtest", server, etcd };
-}
+};
 
-/** @param {string} server @param {string} etcd @returns {Promise<string | null>} why it failed */
-async function prepare(server, etcd) {
+/** Resolves with why it failed. */
+const prepare = async (server: string, etcd: string): Promise<string | null> => {
   if ((await exists(server)) && (await exists(etcd))) return null;
   for (const command of ["apt-get", "dpkg-deb"])
     if (!(await isThere(command))) return `${command} is not there: the API server is built from Debian's packages`;
   try {
-    process.stderr.write("> preparing a Kubernetes API server for the tests (about three minutes, once)\n");
+    process.stderr.write("> preparing a Kubernetes API server for the tests (about four minutes, once)\n");
     if (!(await exists(join(cache, "kube-api-root/.complete")))) await fetchPackages();
     await build(server);
     return null;
   } catch (error) {
-    const said = `${error.stderr ?? ""}`.split("\n").filter((line) => /^(E:|.*\.go:)|error/i.test(line));
-    return `the API server was not built: ${said.slice(-5).join("; ") || error.message}`;
+    const { stderr = "", message } = error as Error & { stderr?: string };
+    const said = stderr.split("\n").filter((line) => /^(E:|.*\.go:)|error/i.test(line));
+    return `the API server was not built: ${said.slice(-5).join("; ") || message}`;
   }
-}
+};
 
 /** Unpacks the packages of Debian's newest suite into a folder of their own; nothing of them is installed. */
-async function fetchPackages() {
+const fetchPackages = async (): Promise<void> => {
   const apt = join(cache, "kube-api-apt");
   const making = join(cache, "kube-api-root.making");
   for (const folder of [apt, making]) await rm(folder, { recursive: true, force: true });
@@ -94,19 +90,19 @@ async function fetchPackages() {
   await rm(join(cache, "kube-api-root"), { recursive: true, force: true });
   await rename(making, join(cache, "kube-api-root"));
   await rm(apt, { recursive: true, force: true });
-}
+};
 
 /** Debian's unstable suite on the mirror that this machine uses. */
-async function sidSource() {
+const sidSource = async (): Promise<string> => {
   const { stdout } = await run("apt-get", ["update", "--print-uris"], { maxBuffer });
   const mirror = /^'([^']+\/debian)\/dists\//m.exec(stdout)?.[1];
   if (mirror === undefined)
     throw new Error("no apt source of this machine is a Debian mirror (a URL that ends in /debian)");
   return `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror} sid main`;
-}
+};
 
-/** @param {string} server the binary to make */
-async function build(server) {
+/** `server`: the binary to make. */
+const build = async (server: string): Promise<void> => {
   const debian = join(cache, "kube-api-root");
   const goRoot = join(debian, `usr/lib/go-${goVersion}`);
   const path = join(cache, "kube-api-gopath");
@@ -115,8 +111,8 @@ async function build(server) {
   await mkdir(join(package_, "openapi"), { recursive: true });
   for (const file of goFiles) await copyFile(join(sources, file), join(package_, file));
   const env = {
-    PATH: `${join(goRoot, "bin")}:${process.env.PATH}`,
-    HOME: process.env.HOME ?? cache,
+    PATH: `${join(goRoot, "bin")}:${process.env["PATH"]}`,
+    HOME: process.env["HOME"] ?? cache,
     GO111MODULE: "off",
     GOTOOLCHAIN: "local",
     GOFLAGS: "-p=2",
@@ -143,25 +139,25 @@ async function build(server) {
   await run(go, ["build", "-o", making, "-ldflags", stamps.join(" "), "kapi"], { env, cwd: package_, maxBuffer });
   await rename(making, server);
   await removeOld(server);
-}
+};
 
-/** Servers of older sources, unless made within the last hour. @param {string} current */
-async function removeOld(current) {
+/** Servers of older sources, unless made within the last hour. */
+const removeOld = async (current: string): Promise<void> => {
   for (const name of await readdir(cache)) {
     const path = join(cache, name);
     if (!/^kube-api-[0-9a-f]{16}$/.test(name) || path === current) continue;
     if (Date.now() - (await stat(path)).mtimeMs > 3_600_000) await rm(path, { force: true });
   }
-}
+};
 
-async function hashOfSources() {
+const hashOfSources = async (): Promise<string> => {
   const hash = createHash("sha256").update(JSON.stringify([goVersion, serverVersion]));
   for (const file of [...goFiles, "packages.txt"]) hash.update(`${file}\0`).update(await readFile(join(sources, file)));
   return hash.digest("hex").slice(0, 16);
-}
+};
 
-/** One builder at a time over all processes; a lock of a dead process is taken over. @template T @param {() => Promise<T>} work */
-async function withLock(work) {
+/** One builder at a time over all processes; a lock of a dead process is taken over. */
+const withLock = async <T>(work: () => Promise<T>): Promise<T> => {
   const lock = join(cache, "kube-api.lock");
   await mkdir(cache, { recursive: true });
   for (;;) {
@@ -169,7 +165,7 @@ async function withLock(work) {
       await writeFile(lock, String(process.pid), { flag: "wx" });
       break;
     } catch (error) {
-      if (error.code !== "EEXIST") throw error;
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       if (!alive(Number(await readFile(lock, "utf8").catch(() => "0")))) await rm(lock, { force: true });
       else await new Promise((done) => setTimeout(done, 250));
     }
@@ -179,10 +175,10 @@ async function withLock(work) {
   } finally {
     await rm(lock, { force: true });
   }
-}
+};
 
-/** @param {number} pid 0: the lock was just made or just removed, so wait */
-function alive(pid) {
+/** 0: the lock was just made or just removed, so wait. */
+const alive = (pid: number): boolean => {
   if (pid === 0) return true;
   try {
     process.kill(pid, 0);
@@ -190,17 +186,15 @@ function alive(pid) {
   } catch {
     return false;
   }
-}
+};
 
-/** @param {string} command */
-const isThere = (command) =>
+const isThere = (command: string): Promise<boolean> =>
   run("sh", ["-c", `command -v ${command}`]).then(
     () => true,
     () => false,
   );
 
-/** @param {string} path */
-const exists = (path) =>
+const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,

@@ -1,0 +1,137 @@
+import { request } from "undici";
+import type { Dispatcher } from "undici";
+import type { Clock } from "../../engine/ports.ts";
+import type { Connection } from "./connection.ts";
+import { KubeError, ofStatus } from "./error.ts";
+
+/** Verbs as RBAC has them. */
+export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
+
+export interface Call {
+  readonly verb: Verb;
+  /** Path from the server's root, without query. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+const methods = {
+  get: "GET",
+  list: "GET",
+  watch: "GET",
+  create: "POST",
+  update: "PUT",
+  patch: "PATCH",
+  delete: "DELETE",
+} as const satisfies Record<Verb, Dispatcher.HttpMethod>;
+
+const answerMs = 30_000;
+const maxRetries = 4;
+const maxRetryAfterMs = 30_000;
+
+/** Requests to one API server, counted by verb. Answers that are no success become KubeErrors. */
+export class KubeClient {
+  /** Requests sent since the start. */
+  readonly counts = new Map<Verb, number>();
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+
+  constructor(connection: Connection, clock: Clock) {
+    this.#connection = connection;
+    this.#clock = clock;
+  }
+
+  get namespace(): string {
+    return this.#connection.namespace;
+  }
+
+  /** The answer's JSON. Sent again, after the time that the server asks for, when it is too busy (it did nothing then). */
+  async call<T>(call: Call): Promise<T> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#once<T>(call);
+      } catch (error) {
+        const wait = error instanceof KubeError && isBusy(error) ? error.retryAfterMs : undefined;
+        if (wait === undefined || attempt >= maxRetries || call.signal?.aborted) throw error;
+        await this.#clock.sleep(Math.min(wait, maxRetryAfterMs), call.signal);
+      }
+    }
+  }
+
+  /** The bytes of a watch as they come; `idleMs` without any is an error. */
+  async stream(call: Call, idleMs: number): Promise<AsyncIterable<Uint8Array>> {
+    const { statusCode, headers, body } = await this.#send(call, idleMs);
+    if (statusCode < 300) return body as AsyncIterable<Uint8Array>;
+    throw await refusal(statusCode, headers, body);
+  }
+
+  /** As `call`, but undefined where nothing is there. */
+  async find<T>(path: string): Promise<T | undefined> {
+    try {
+      return await this.call<T>({ verb: "get", path });
+    } catch (error) {
+      if (error instanceof KubeError && error.code === 404) return undefined;
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #once<T>(call: Call): Promise<T> {
+    const { statusCode, headers, body } = await this.#send(call, answerMs);
+    if (statusCode >= 300) throw await refusal(statusCode, headers, body);
+    try {
+      return (await body.json()) as T;
+    } catch (error) {
+      throw new KubeError(0, `the answer of the API server was cut: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #send({ verb, path, query = {}, body, signal }: Call, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
+    this.counts.set(verb, (this.counts.get(verb) ?? 0) + 1);
+    const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const url = `${this.#connection.server}${path}${given.length === 0 ? "" : `?${new URLSearchParams(given)}`}`;
+    try {
+      const { headers, dispatcher } = await this.#connection.authorize();
+      return await request(url, {
+        method: methods[verb],
+        headers: { ...headers, accept: "application/json", ...contentType(verb, body) },
+        dispatcher,
+        headersTimeout: answerMs,
+        bodyTimeout,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      throw new KubeError(0, `the API server does not answer: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+const contentType = (verb: Verb, body: unknown): Record<string, string> => {
+  if (body === undefined) return {};
+  return { "content-type": verb === "patch" ? "application/merge-patch+json" : "application/json" };
+};
+
+const isBusy = ({ code }: KubeError): boolean => code === 429 || code === 503;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const refusal = async (
+  code: number,
+  headers: Dispatcher.ResponseData["headers"],
+  body: Dispatcher.ResponseData["body"],
+): Promise<KubeError> => {
+  const text = await body.text().catch(() => "");
+  const seconds = Number(headers["retry-after"]);
+  const wait = headers["retry-after"] !== undefined && Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  try {
+    const { message, reason } = ofStatus(JSON.parse(text));
+    return new KubeError(code, message, { reason, ...wait });
+  } catch {
+    return new KubeError(code, `HTTP ${code}: ${text.slice(0, 200)}`, wait);
+  }
+};

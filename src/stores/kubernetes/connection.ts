@@ -1,0 +1,79 @@
+import { readFile } from "node:fs/promises";
+import { HttpMethod, KubeConfig, RequestContext } from "@kubernetes/client-node";
+import { Agent, type Dispatcher } from "undici";
+
+/** How a cluster is reached: the address, and the credentials of the moment. */
+export interface Connection {
+  /** Address of the API server without a slash at its end. */
+  readonly server: string;
+  /** Namespace of the pod, else of the kubeconfig's context, else "default". */
+  readonly namespace: string;
+  /** Credentials are read anew as they expire: tokens in files and of helper programs change while we run. */
+  authorize(): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly dispatcher: Dispatcher }>;
+  close(): Promise<void>;
+}
+
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/** What client-node makes connections by; it would make a new one for every request. */
+interface DispatcherMaker {
+  createDispatcher(cluster: unknown, options: object): Dispatcher | undefined;
+}
+
+/** Opens what `kubeconfig` names; without it what kubectl would take: $KUBECONFIG, ~/.kube/config, or the pod's own account. */
+export const openConnection = async ({ kubeconfig }: { readonly kubeconfig?: string }): Promise<Connection> => {
+  const config = new KubeConfig();
+  if (kubeconfig === undefined) config.loadFromDefault();
+  else config.loadFromFile(kubeconfig);
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new Error(`${kubeconfig ?? "the default kubeconfig"} has no current context with a cluster`);
+  const dispatchers = memoise(config);
+  const server = cluster.server.replace(/\/+$/, "");
+  const inContext = config.getContextObject(config.getCurrentContext())?.namespace;
+  return {
+    server,
+    namespace: (kubeconfig === undefined ? await podNamespace() : undefined) ?? inContext ?? "default",
+    async authorize() {
+      const context = new RequestContext(server, HttpMethod.GET);
+      await config.applySecurityAuthentication(context);
+      return { headers: context.getHeaders(), dispatcher: context.getDispatcher() ?? dispatchers.fallback() };
+    },
+    close: () => dispatchers.close(),
+  };
+};
+
+const podNamespace = async (): Promise<string | undefined> => {
+  try {
+    return (await readFile(namespaceFile, "utf8")).trim();
+  } catch {
+    return undefined;
+  }
+};
+
+/** One dispatcher for each set of TLS options, so that requests share connections. A rotated certificate makes a new one. */
+const memoise = (config: KubeConfig): { fallback(): Dispatcher; close(): Promise<void> } => {
+  const kept = new Map<string, Dispatcher>();
+  const maker = config as unknown as DispatcherMaker;
+  const original = maker.createDispatcher.bind(config);
+  const remember = (key: string, make: () => Dispatcher): Dispatcher => {
+    const known = kept.get(key) ?? make();
+    kept.set(key, known);
+    return known;
+  };
+  maker.createDispatcher = (cluster, options) => {
+    const wanted = config.createDispatcherOptions(
+      cluster as Parameters<typeof config.createDispatcherOptions>[0],
+      options,
+    );
+    if (wanted.type === "none") return undefined;
+    return remember(JSON.stringify(wanted), () => {
+      if (wanted.type === "agent")
+        return new Agent({ connect: wanted.connect as NonNullable<Agent.Options["connect"]> });
+      return original(cluster, options) ?? new Agent();
+    });
+  };
+  return {
+    fallback: () => remember("", () => new Agent()),
+    close: async () => void (await Promise.all([...kept.values()].map((dispatcher) => dispatcher.destroy()))),
+  };
+};

@@ -1,0 +1,33 @@
+/** What the API server answered instead of success, or why there was no answer (code 0). */
+export class KubeError extends Error {
+  override readonly name = "KubeError";
+  /** HTTP status; 0 when there was no answer. */
+  readonly code: number;
+  /** Reason of the metav1.Status, as "Conflict" or "Expired"; empty when there is none. */
+  readonly reason: string;
+  /** The server asked to wait so long, milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: number, message: string, more: { reason?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, { cause: more.cause });
+    this.code = code;
+    this.reason = more.reason ?? "";
+    this.retryAfterMs = more.retryAfterMs;
+  }
+}
+
+interface Status {
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** The error that a metav1.Status tells. */
+export const ofStatus = (status: unknown): KubeError => {
+  const { code = 500, reason = "", message = "the API server tells no message" } = (status ?? {}) as Status;
+  return new KubeError(code, message, { reason });
+};
+
+/** The version asked for is compacted away: only a new list helps. */
+export const isExpired = (error: unknown): boolean =>
+  error instanceof KubeError && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");

@@ -1,0 +1,40 @@
+import type { Metadata, Resource } from "../../api/resource.ts";
+
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+const metadataFields = [
+  "name",
+  "namespace",
+  "uid",
+  "generation",
+  "resourceVersion",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "labels",
+  "annotations",
+  "finalizers",
+  "ownerReferences",
+] as const satisfies readonly (keyof Metadata)[];
+
+/** The object as the rest of the program knows it, frozen: without managedFields and kubectl's copy of the manifest. */
+export const trimmed = (raw: Resource): Resource => {
+  const { apiVersion, kind, spec, status } = raw;
+  const metadata: Record<string, unknown> = {};
+  for (const name of metadataFields) {
+    const value = name === "annotations" ? annotationsOf(raw.metadata) : raw.metadata[name];
+    if (value !== undefined) metadata[name] = value;
+  }
+  const object = { apiVersion, kind, metadata, spec, ...(status === undefined ? {} : { status }) };
+  return frozen(object) as unknown as Resource;
+};
+
+const annotationsOf = ({ annotations = {} }: Metadata): Metadata["annotations"] => {
+  const { [lastApplied]: _, ...rest } = annotations;
+  return Object.keys(rest).length === 0 ? undefined : rest;
+};
+
+const frozen = <T>(value: T): T => {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
+};
