@@ -1,6 +1,6 @@
 import { annotations as names } from "../api/annotations.ts";
 import { apiVersion, isKind, kindInfo } from "../api/kinds.ts";
-import type { Key, Metadata, Resource } from "../api/resource.ts";
+import type { Condition, Key, Metadata, Resource } from "../api/resource.ts";
 import type { Draft } from "../engine/ports.ts";
 import { equalJson } from "./equal.ts";
 
@@ -138,6 +138,28 @@ export const deletionAsked = (row: Row, now: Date): Row => {
   if (metadata.deletionTimestamp !== undefined) return row;
   const next = { ...metadata, deletionTimestamp: timestamp(now), generation: metadata.generation + 1 };
   return { ...row, object: withMetadata(row.object, next) };
+};
+
+/** Whether the mass-delete guard holds its deletion: no job for it is sent, and everything of it is still there. */
+export const isGuarded = ({ object }: Row): boolean => {
+  const { conditions = [] } = (object.status ?? {}) as { readonly conditions?: readonly Condition[] };
+  return (
+    object.metadata.deletionTimestamp !== undefined &&
+    conditions.some(
+      ({ type, status, reason }) => type === "Stalled" && status === "True" && reason === "MassDeleteGuard",
+    )
+  );
+};
+
+/** No longer under deletion; what its status says of it is decided anew. */
+export const deletionCancelled = (row: Row): Row => {
+  const metadata = without(row.object.metadata, "deletionTimestamp");
+  const { [names.confirmDelete]: _confirmed, ...own } = row.own;
+  return merged({
+    ...row,
+    own,
+    object: withMetadata(row.object, { ...metadata, generation: metadata.generation + 1 }),
+  });
 };
 
 /** Under deletion and held by nothing: to be removed. */

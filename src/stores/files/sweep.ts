@@ -3,7 +3,9 @@ import { checkedUpdate } from "../admission.ts";
 import {
   bornOfManifest,
   deletionAsked,
+  deletionCancelled,
   isFinished,
+  isGuarded,
   isProtected,
   emptiedBatch,
   isConfirmed,
@@ -124,18 +126,19 @@ const taken = (key: string, documents: readonly ObjectDocument[], input: SweepIn
   const row = input.rows.get(key);
   if (row?.origin === "controller") return { problems: [madeByController(key, row, document.place)] };
   const { manifest } = document;
-  // Under deletion: the old object is finished first, then the document makes a new one.
-  if (!manifest || row?.object.metadata.deletionTimestamp !== undefined) return untouched;
-  return row
-    ? updated(row, document, manifest, input)
-    : { row: bornOfManifest(manifest, input.birth(key)), problems: [] };
+  if (!manifest) return untouched;
+  if (!row) return { row: bornOfManifest(manifest, input.birth(key)), problems: [] };
+  // A deletion that the guard holds has done nothing yet: the document that is back ends it.
+  if (isGuarded(row)) return updated(deletionCancelled(row), document, manifest, input);
+  // Else the old object is finished first, then the document makes a new one.
+  return row.object.metadata.deletionTimestamp === undefined ? updated(row, document, manifest, input) : untouched;
 };
 
-const updated = (row: Row, document: ObjectDocument, manifest: Manifest, { validation }: SweepInput): Taken => {
-  const checked = checkedUpdate(validation, row, manifest);
+const updated = (row: Row, document: ObjectDocument, manifest: Manifest, input: SweepInput): Taken => {
+  const checked = checkedUpdate(input.validation, row, manifest);
   if (!checked.ok) return { problems: document.problems(checked.errors) };
   const next = withoutConfirmation(checked.value);
-  return next === row ? untouched : { row: next, problems: [] };
+  return next === input.rows.get(keyText(document.key)) ? untouched : { row: next, problems: [] };
 };
 
 const twice = (key: string, places: readonly Place[]): Problem[] =>

@@ -223,6 +223,25 @@ describe("a removed document", () => {
     expect(rig.object("a")).toMatchObject({ metadata: { generation: 1 }, spec: { size: "2Gi" } });
   });
 
+  it("that comes back while the mass-delete guard holds the deletion ends it: the object stays who it was", async () => {
+    const rig = await twoDisks();
+    const old = rig.uid("a");
+    await rig.remove("a.yaml");
+    await rig.pass();
+    const held = rig.object("a");
+    if (!held) throw new Error("a is under deletion and gone");
+    const stalled = { type: "Stalled", status: "True", reason: "MassDeleteGuard", message: "", lastTransitionTime: "" };
+    await rig.store.putStatus({ ...held, status: { deletionBatch: "00000000", conditions: [stalled] } });
+    await rig.write("a.yaml", diskYaml("a", "2Gi"));
+    await rig.store.sweep();
+    expect(rig.object("a")).toMatchObject({ metadata: { uid: old }, spec: { size: "2Gi" } });
+    expect(rig.object("a")?.metadata.deletionTimestamp).toBeUndefined();
+    expect(rig.object("a")?.metadata.finalizers).toHaveLength(1);
+    const before = rig.object("a");
+    await rig.pass();
+    expect(rig.object("a")).toEqual(before);
+  });
+
   it("whose object has deletionProtection deletes nothing and is reported", async () => {
     const rig = await FolderRig.make();
     await rig.write("a.yaml", diskYaml("a", "1Gi", "  deletionProtection: true\n"));
