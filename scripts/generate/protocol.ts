@@ -44,6 +44,20 @@ const operationsTable = (table: Record<string, [string, string, string]>): strin
   ].join("\n\n");
 };
 
+const NOT_CHECKED = new Set(["description", "title", "if", "then"]);
+
+/** What the PowerShell agent needs to check a request: every definition of a spec, without words for people. */
+const forAgent = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(forAgent);
+  if (typeof node !== "object" || node === null) return node;
+  return Object.fromEntries(
+    Object.entries(node)
+      // A property may be called like a keyword (its value is an object then).
+      .filter(([key, value]) => !NOT_CHECKED.has(key) || (typeof value === "object" && key === "description"))
+      .map(([key, value]) => [key, forAgent(value)]),
+  );
+};
+
 /** The generated files of src/protocol, by path from the repository's root. */
 export const protocolFiles = async (): Promise<Record<string, string>> => {
   const schemas = await Promise.all(
@@ -76,7 +90,10 @@ export const protocolFiles = async (): Promise<Record<string, string>> => {
       "",
     );
   const table = schemas[2]?.["x-operations"] as Record<string, [string, string, string]>;
+  const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
   return {
+    "agents/hyperv/schema.json": `${JSON.stringify({ $defs: forAgent(localRefs(definitions)), "x-operations": table })}\n`,
+    "agents/hyperv/version.json": `${JSON.stringify({ version })}\n`,
     "src/protocol/generated/types.ts": HEADER + clean + operationsTable(table),
     "src/protocol/generated/schemas.ts":
       HEADER +

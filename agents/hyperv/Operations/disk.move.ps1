@@ -8,6 +8,7 @@ function Invoke-DiskMove {
     $world = Get-World -Job $Job
     $folder = Get-ClassPath -World $world -Layout $spec['layout'] -Name $spec['storageClass']
     Add-Touched -Job $Job -Disk @($spec['path'])
+    Complete-CutMove -Job $Job -Folder $folder
     $moved = Find-MovedFile -Job $Job -Folder $folder
     if ($null -ne $moved) {
         Write-Sidecar -Job $Job -Path $moved.Path -Uid $spec['owner']['uid']
@@ -25,6 +26,33 @@ function Invoke-DiskMove {
     Write-Sidecar -Job $Job -Path $target -Uid $spec['owner']['uid']
     foreach ($one in @($holder)) { Add-Touched -Job $Job -Vm $one.Vm.Id -WithDisks }
     return Get-Created -Job $Job -Path $target
+}
+
+function Complete-CutMove {
+    <# .SYNOPSIS A verified copy whose old file went into the trash, and which never got its name. #>
+    param([hashtable]$Job, [string]$Folder)
+    $spec = $Job.Spec
+    $world = Get-World -Job $Job
+    if ($null -ne (Get-FileEntry -World $world -Path $spec['path'])) { return }
+    $target = Join-HostPath -Folder (Join-HostPath -Folder $Folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $spec['path'])
+    if ($null -ne (Get-FileEntry -World $world -Path $target)) { return }
+    foreach ($entry in @((Get-FileTable -World $world).Values)) {
+        if (-not (Test-PartialPath -Path $entry.Path) -or -not (Test-UnderPath -Path $entry.Path -Folder (Get-FolderOf -Path $target))) { continue }
+        if (-not (Get-FileNameOf -Path $entry.Path).StartsWith("$($spec['owner']['uid']).", [System.StringComparison]::OrdinalIgnoreCase)) { continue }
+        $copy = Get-KnownDisk -World $world -Path $entry.Path
+        if (Test-InTrash -World $world -Uid $spec['owner']['uid'] -Path $spec['path'] -DiskId $copy.DiskId) { Rename-Finished -Job $Job -Partial $entry.Path -Target $target; return }
+    }
+}
+
+function Test-InTrash {
+    <# .SYNOPSIS Whether the file of this path and identifier lies in the trash. #>
+    param([hashtable]$World, [string]$Uid, [string]$Path, [string]$DiskId)
+    foreach ($entry in @((Get-FileTable -World $World).Values)) {
+        if (-not (Test-TrashPath -Path $entry.Path) -or -not (Test-DiskPath -Path $entry.Path)) { continue }
+        $manifest = Get-Manifest -World $World -Path $entry.Path
+        if ($null -ne $manifest -and $manifest['owner']['uid'] -ceq $Uid -and $manifest['diskId'] -eq $DiskId -and (Test-SamePath -Path $manifest['originalPath'] -Other $Path)) { return $true }
+    }
+    return $false
 }
 
 function Find-MovedFile {
