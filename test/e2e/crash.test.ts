@@ -1,5 +1,6 @@
+import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { Rig, sleep, small } from "./rig.ts";
+import { Rig, sleep, small, until } from "./rig.ts";
 
 let rig: Rig;
 afterEach(() => rig.dispose());
@@ -33,5 +34,26 @@ describe("kill -9 at random moments", () => {
     expect(vms.flatMap((vm) => vm.adapters)).toHaveLength(4);
     expect(disks.filter(({ path }) => !path.startsWith("D:\\Images"))).toHaveLength(4);
     expect((await rig.client.status()).epoch).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe("kill -9 amid a batch of deletions that was confirmed", () => {
+  it("goes on without a second confirmation", { timeout: 120_000 }, async () => {
+    rig = await Rig.make({ manifests: small("a", "b", "c"), hosts: ["hv1"], factor: 0.3 });
+    await rig.start();
+    await rig.ready(10);
+    for (const name of ["a", "b"]) await rm(rig.path(`${name}.yaml`));
+    const held = async (): Promise<number> => {
+      const stalls = (await rig.objects()).filter(({ status }) => JSON.stringify(status).includes('"MassDeleteGuard"'));
+      return stalls.length;
+    };
+    await until("all six are held", async () => (await held()) === 6);
+    const { code, out } = await rig.cli("confirm-delete", "vm/a");
+    expect([code, out.trim().split("\n")]).toMatchObject([0, { length: 6 }]);
+    await until("the one that was named is gone", async () => (await rig.object("VirtualMachine", "a")) === undefined);
+    await rig.stop("SIGKILL");
+    await rig.start();
+    await until("the rest is gone", async () => (await rig.objects()).length === 4);
+    await rig.ready(4);
   });
 });

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { annotations as names } from "../../api/annotations.ts";
 import { kinds } from "../../api/kinds.ts";
-import { keyOf, type Key, type Resource } from "../../api/resource.ts";
+import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
 import { ControlError, type ControlPlane } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
 import { existing, keysTyped, keyShort } from "../names.ts";
@@ -18,6 +18,8 @@ interface Verb {
   ) => { readonly set: Readonly<Record<string, string | null>>; readonly done: string };
   /** The objects that `all` in place of names means; absent: this verb takes names only. */
   readonly stalledBy?: string;
+  /** Whether what is set on an object (`set`) is to be set on this other one, too; absent: never. */
+  readonly spreadsTo?: (other: Resource, set: Readonly<Record<string, string | null>>) => boolean;
   /** An option that gives the value; without it the object's status does. */
   readonly option?: readonly [flags: string, description: string];
 }
@@ -118,15 +120,21 @@ const reclaim: Verb = {
   },
 };
 
+/** The batch of deletions that the object is held with. */
+const batchOf = (object: Resource): string | undefined =>
+  statusOf(object).deletionBatch ?? /\bbatch ([0-9a-f]{8})\b/.exec(stalled(object)?.message ?? "")?.[1];
+
 const confirmDelete: Verb = {
   name: "confirm-delete",
   description: "Let a deletion go on that the mass-delete guard holds",
   example: "aetherv confirm-delete vm/web vm/db\n  aetherv confirm-delete all        (everything that the guard holds)",
   stalledBy: "MassDeleteGuard",
   option: ["--batch <batch>", "the batch; taken from the object's status if not given"],
+  // The confirmation outlives each of them: whatever is left of the batch after a restart is confirmed, too.
+  spreadsTo: (other, set) =>
+    other.metadata.deletionTimestamp !== undefined && batchOf(other) === set[names.confirmDelete],
   change: (object, _now, batch) => {
-    const found =
-      batch ?? statusOf(object).deletionBatch ?? /\bbatch ([0-9a-f]{8})\b/.exec(stalled(object)?.message ?? "")?.[1];
+    const found = batch ?? batchOf(object);
     if (found === undefined)
       throw new ControlError("Conflict", `the mass-delete guard does not hold ${object.metadata.name}`);
     return { set: { [names.confirmDelete]: found }, done: `deletion of batch ${found} confirmed` };
@@ -150,8 +158,7 @@ const verbCommand = (tools: Tools, verb: Verb): Command => {
         const positional = verb === reclaim && words[0]?.includes("/") && new RegExp(`^${uidPattern}$`).test(last);
         const named = positional ? words.slice(0, -1) : words;
         const value = positional ? last : Object.values(options)[0];
-        for (const key of await keysFor(tools, verb, control, named))
-          await carryOut(tools, verb, { key, control, value });
+        await carryOut(tools, verb, { keys: await keysFor(tools, verb, control, named), control, value });
       }),
     );
   if (verb.option) command.option(...verb.option);
@@ -166,20 +173,45 @@ const keysFor = async (
 ): Promise<readonly Key[]> => {
   if (words.length !== 1 || words[0] !== "all" || verb.stalledBy === undefined)
     return keysTyped(words, tools.namespace());
-  const all = (await Promise.all(kinds.map(({ kind }) => control.list(kind)))).flat();
+  const all = await everything(control);
   const found = all.filter((object) => stalled(object)?.reason === verb.stalledBy).map(keyOf);
   if (found.length === 0) throw new ControlError("NotFound", `no object is Stalled/${verb.stalledBy}`);
   return found;
 };
 
+const everything = async (control: ControlPlane): Promise<readonly Resource[]> =>
+  (await Promise.all(kinds.map(({ kind }) => control.list(kind)))).flat();
+
 interface Target {
-  readonly key: Key;
+  readonly keys: readonly Key[];
   readonly control: ControlPlane;
   readonly value: string | undefined;
 }
 
-const carryOut = async (tools: Tools, verb: Verb, { key, control, value }: Target): Promise<void> => {
-  const { set, done } = verb.change(await existing(control, key), tools.context.now(), value);
-  await control.annotate(key, set);
-  tools.context.terminal.out(`${keyShort(key)} ${done}\n`);
+const carryOut = async (tools: Tools, verb: Verb, { keys, control, value }: Target): Promise<void> => {
+  // Looked up before the first is set: what was held with it may begin to go then.
+  const all = verb.spreadsTo ? await everything(control) : [];
+  const done = new Set<string>();
+  const told = (key: Key, text: string): void => {
+    done.add(keyText(key));
+    tools.context.terminal.out(`${keyShort(key)} ${text}\n`);
+  };
+  for (const key of keys) {
+    if (done.has(keyText(key))) continue;
+    const { set, done: text } = verb.change(await existing(control, key), tools.context.now(), value);
+    await control.annotate(key, set);
+    told(key, text);
+    for (const other of all.filter((one) => verb.spreadsTo?.(one, set)).map(keyOf))
+      if (!done.has(keyText(other)) && (await annotated(control, other, set))) told(other, text);
+  }
 };
+
+/** False when the object is gone by now. */
+const annotated = (control: ControlPlane, key: Key, set: Readonly<Record<string, string | null>>): Promise<boolean> =>
+  control.annotate(key, set).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof ControlError && error.code === "NotFound") return false;
+      throw error;
+    },
+  );
