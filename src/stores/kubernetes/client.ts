@@ -129,8 +129,8 @@ const refusal = async (
   const seconds = Number(headers["retry-after"]);
   const wait = headers["retry-after"] !== undefined && Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
   try {
-    const { message, reason } = ofStatus(JSON.parse(text));
-    return new KubeError(code, message, { reason, ...wait });
+    const { message, reason, details } = ofStatus(JSON.parse(text));
+    return new KubeError(code, message, { reason, details, ...wait });
   } catch {
     return new KubeError(code, `HTTP ${code}: ${text.slice(0, 200)}`, wait);
   }

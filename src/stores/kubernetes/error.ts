@@ -7,25 +7,41 @@ export class KubeError extends Error {
   readonly reason: string;
   /** The server asked to wait so long, milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** What is wrong with the object that was sent, field by field. */
+  readonly details: StatusDetails | undefined;
 
-  constructor(code: number, message: string, more: { reason?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(code: number, message: string, more: More = {}) {
     super(message, { cause: more.cause });
     this.code = code;
     this.reason = more.reason ?? "";
     this.retryAfterMs = more.retryAfterMs;
+    this.details = more.details;
   }
+}
+
+interface More {
+  readonly reason?: string;
+  readonly retryAfterMs?: number;
+  readonly details?: StatusDetails | undefined;
+  readonly cause?: unknown;
+}
+
+/** metav1.StatusDetails, as far as it is read. */
+interface StatusDetails {
+  readonly causes?: readonly { readonly field?: string; readonly message?: string }[];
 }
 
 interface Status {
   readonly code?: number;
   readonly reason?: string;
   readonly message?: string;
+  readonly details?: StatusDetails;
 }
 
 /** The error that a metav1.Status tells. */
 export const ofStatus = (status: unknown): KubeError => {
-  const { code = 500, reason = "", message = "the API server tells no message" } = (status ?? {}) as Status;
-  return new KubeError(code, message, { reason });
+  const { code = 500, reason = "", message = "the API server tells no message", details } = (status ?? {}) as Status;
+  return new KubeError(code, message, { reason, details });
 };
 
 /** The version asked for is compacted away: only a new list helps. */
