@@ -77,7 +77,7 @@ export const detaching = (scene: Scene, file: File, target: Machine | undefined)
       return changes.length === 0 ? [] : [detachStep(scene, file, attachment, target as Present, changes)];
     }
     const holder = holderOf(scene, attachment);
-    if (!holder) return [foreign(attachment)];
+    if (!holder) return [unmarked(scene, attachment) ?? foreign(attachment)];
     // The machine of the spec is there but cannot be told apart now: what holds the disk may be right.
     if (holder.name === declared) return holder.at === "blocked" ? [holder.why] : [];
     if (holder.at === "blocked") return [holder.why];
@@ -89,6 +89,20 @@ export const detaching = (scene: Scene, file: File, target: Machine | undefined)
 const moved = (from: string, to: string | undefined): readonly Change[] => [
   { path: "spec.attachment.virtualMachine", from, ...(to !== undefined && { to }) },
 ];
+
+/** The machine of one of our objects that has lost its mark: that object's owner is asked, and its disks stay where they are. */
+const unmarked = ({ disk, world }: Scene, { vm }: Attachment): Blocked | undefined => {
+  if (vm.stamp?.vmId === vm.id) return undefined;
+  const known = world.objects.list("VirtualMachine") as readonly VirtualMachine[];
+  const owner = known.find((one) => namespaceOf(one) === namespaceOf(disk) && one.status?.id === vm.id);
+  return (
+    owner && {
+      at: "waiting",
+      reason: "WaitingForReference",
+      message: `The file is attached to machine ${vm.name}, which has lost the mark of VirtualMachine ${owner.metadata.name}: see there.`,
+    }
+  );
+};
 
 const foreign = ({ vm }: Attachment): Blocked => ({
   at: "stalled",

@@ -21,7 +21,9 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
   const changes = deleting ? [] : [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
   const approval = approvalOf(input);
   const isNew = draft !== undefined && draft.before === undefined;
-  if (changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew) return undefined;
+  const nothing = changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew;
+  // A host that is not as declared although nothing can be done must not read as "no changes".
+  if (nothing && !isStalled(resource, decision)) return undefined;
   return present({
     key: keyOf(resource),
     action: actionOf(deleting, isNew, decision.plan),
@@ -34,6 +36,15 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
     approval,
   });
 };
+
+/** Whether a person has to act before anything can be done; what ails a host itself is no part of a plan. */
+const isStalled = (resource: Resource, decision: Decision): boolean =>
+  resource.kind !== "VMHost" && stalledOf(decision) !== undefined;
+
+const stalledOf = (decision: Decision): Condition | undefined =>
+  (decision.status as Conditioned | undefined)?.conditions?.find(
+    (one) => one.type === "Stalled" && one.status === "True",
+  );
 
 /** The virtual machine that an object is, or belongs to. */
 const machineOf = ({ resource, objects }: ReportInput): VirtualMachine | undefined => {
@@ -132,7 +143,7 @@ interface Conditioned {
 /** Why nothing of it happens now. A plan that only awaits approval is not blocked: its changes say so. */
 const blockedBy = (decision: Decision, changes: readonly PlannedChange[]): PlannedObject["blocked"] => {
   const conditions = (decision.status as Conditioned | undefined)?.conditions ?? [];
-  const stalled = conditions.find((one) => one.type === "Stalled" && one.status === "True");
+  const stalled = stalledOf(decision);
   const ready = conditions.find((one) => one.type === "Ready" && one.status !== "True");
   const waiting = decision.plan.length === 0 && changes.every((one) => one.operation === "none") ? ready : undefined;
   const found = stalled ?? waiting;

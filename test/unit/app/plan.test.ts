@@ -127,6 +127,17 @@ describe("a plan over edited documents", () => {
     expect(problems).toMatchObject([{ file: "d.yaml", line: 1, path: "spec.size" }]);
   });
 
+  it("tells an object that is stuck with nothing to be done: the hosts are not as declared", () => {
+    const conditions = [{ type: "Stalled", status: "True", reason: "HostMismatch", message: "on hv2" }];
+    const stuck: Kind = {
+      ...diskKind({}),
+      decide: () => ({ plan: [], act: { do: "nothing" }, status: { conditions } }),
+    };
+    const input = { objects: objectsOf(...stored.slice(0, 1)), documents: [], removed: [], now, uuid: () => "new-uid" };
+    const { objects } = planObjects({ ...input, kinds: [stuck], world: (_, over) => over as World });
+    expect(objects).toMatchObject([{ changes: [], blocked: { reason: "HostMismatch", message: "on hv2" } }]);
+  });
+
   it("tells what becomes of a removed disk", () => {
     const { objects, summary } = plan(stored, [], [disk("b", "10Gi", placed)]);
     expect(objects).toMatchObject([{ action: "delete", note: "the disk goes to the trash, kept 24h", changes: [] }]);

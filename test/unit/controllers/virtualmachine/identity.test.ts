@@ -86,6 +86,9 @@ describe("whose machine it is", () => {
     host(lab).admin((world) => world.changeVm(idOf(lab), (vm) => ({ notes: readNotes(vm.notes).notes })));
     await lab.settle();
     expect(readyText(vmOf(lab, "web"))).toMatch(/^False OwnershipLost/);
+    // Its disk must not read as a stranger's to be taken out by hand.
+    const told = readyText(lab.get("VirtualDisk", "web-os"));
+    expect(told).toMatch(/^False WaitingForReference.*lost the mark of VirtualMachine web/);
     expect(lab.sent).toEqual([]);
     lab.annotate("VirtualMachine", "web", { "aetherv.io/approve": vmOf(lab, "web").status?.planHash ?? "" });
     await lab.settle();
