@@ -5,6 +5,26 @@ using Microsoft.HyperV.PowerShell.Rig;
 
 namespace Microsoft.Management.Infrastructure.CimCmdlets;
 
+/// <summary>Stands for Microsoft.Management.Infrastructure.CimException: NativeErrorCode is the CIM status by its name.</summary>
+public sealed class CimException(string message, string status, int hresult) : Exception(message)
+{
+    public string NativeErrorCode => status;
+    public uint StatusCode => (uint)hresult;
+
+    internal static ErrorRecord Record(VirtualizationException error, object? target)
+    {
+        var (status, hresult) = error.ErrorIdentifier switch
+        {
+            "AccessDenied" => ("AccessDenied", unchecked((int)0x80041003)),
+            "ObjectNotFound" => ("NotFound", unchecked((int)0x80041002)),
+            "InvalidNamespace" or "InvalidClass" => (error.ErrorIdentifier, error.HResult),
+            "InvalidMethod" => ("MethodNotFound", error.HResult),
+            _ => ("Failed", error.HResult),
+        };
+        return new ErrorRecord(new CimException(error.Message, status, hresult), $"HRESULT 0x{hresult:x8}", error.ErrorCategory, target);
+    }
+}
+
 /// <summary>-CimSession and -ComputerName are refused: the binder does not know them.</summary>
 [Cmdlet(VerbsCommon.Get, "CimInstance", DefaultParameterSetName = "ClassNameComputerSet")]
 public sealed class GetCimInstanceCommand : PSCmdlet
@@ -41,7 +61,7 @@ public sealed class GetCimInstanceCommand : PSCmdlet
         }
         catch (VirtualizationException error)
         {
-            WriteError(new ErrorRecord(error, error.ErrorIdentifier == "AccessDenied" ? "HRESULT 0x80041003" : $"HRESULT 0x{error.HResult:X8}", error.ErrorCategory, ClassName));
+            WriteError(CimException.Record(error, ClassName));
         }
         catch (FormatException error)
         {
@@ -132,7 +152,7 @@ public sealed class InvokeCimMethodCommand : PSCmdlet
         }
         catch (VirtualizationException error)
         {
-            WriteError(new ErrorRecord(error, $"HRESULT 0x{error.HResult:X8}", error.ErrorCategory, InputObject));
+            WriteError(CimException.Record(error, InputObject));
         }
     }
 

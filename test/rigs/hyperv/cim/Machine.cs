@@ -29,9 +29,16 @@ internal static class Machine
     {
         "mscluster_cluster" => [Row(@"root\MSCluster", "MSCluster_Cluster", ("Name", data.Host.Cluster))],
         "mscluster_resourcegroup" => data.Vms.Where(vm => vm.Clustered).Select(vm => Row(@"root\MSCluster", "MSCluster_ResourceGroup", ("Name", vm.Name), ("OwnerNode", data.Host.Name), ("GroupType", 111u))),
-        "mscluster_resource" => data.Vms.Where(vm => vm.Clustered).Select(vm => Row(@"root\MSCluster", "MSCluster_Resource", ("Name", $"Virtual Machine {vm.Name}"), ("OwnerGroup", vm.Name), ("OwnerNode", data.Host.Name), ("Type", "Virtual Machine"), ("Id", vm.Id.ToString()))),
+        "mscluster_resource" => data.Vms.Where(vm => vm.Clustered).Select(vm => Row(@"root\MSCluster", "MSCluster_Resource", ("Name", $"Virtual Machine {vm.Name}"), ("OwnerGroup", vm.Name), ("OwnerNode", data.Host.Name), ("Type", "Virtual Machine"), ("Id", vm.Id.ToString()), ("PrivateProperties", Private(vm)))),
         _ => [],
     };
+
+    private static PSObject Private(VmData vm)
+    {
+        var properties = new PSObject();
+        properties.Properties.Add(new PSNoteProperty("VmID", vm.Id.ToString()));
+        return properties;
+    }
 
     private static long Free(HostData data) => data.Host.MemoryBytes - data.Host.ReservedBytes - data.Vms.Where(Live.IsOn).Sum(vm => vm.Memory.Startup);
 

@@ -40,6 +40,9 @@ internal static class Virtualization
         ["Msvm_VirtualSystemManagementService"] = data => [Row(Space, "Msvm_VirtualSystemManagementService", ("Name", "vmms"), ("ElementName", "Hyper-V Virtual System Management"), ("SystemName", data.Host.Name), ("CreationClassName", "Msvm_VirtualSystemManagementService"), ("Started", true))],
         ["Msvm_VirtualSystemManagementServiceSettingData"] = data => [Row(Space, "Msvm_VirtualSystemManagementServiceSettingData", ("DefaultExternalDataRoot", data.Host.VirtualMachinePath), ("DefaultVirtualHardDiskPath", data.Host.VirtualHardDiskPath), ("MinimumMacAddress", data.Host.MacAddressMinimum), ("MaximumMacAddress", data.Host.MacAddressMaximum))],
         ["Msvm_ImageManagementService"] = data => [Row(Space, "Msvm_ImageManagementService", ("Name", "vhdsvc"), ("SystemName", data.Host.Name))],
+        ["Msvm_BootSourceSettingData"] = data => data.Vms.Where(vm => vm.Generation == 2).SelectMany(vm => Live.BootOrder(vm).Select(device => Boot(vm, device))),
+        ["Msvm_Memory"] = data => data.Vms.Where(Live.IsOn).Select(vm => Row(Space, "Msvm_Memory", ("SystemName", Upper(vm.Id)), ("DeviceID", $@"{Prefix(vm.Id)}\4764334d-e001-4176-82ee-5594ec9b530e"), ("ElementName", "Memory"), ("BlockSize", 1048576UL), ("NumberOfBlocks", (ulong)vm.Memory.Startup >> 20))),
+        ["Msvm_GuestNetworkAdapterConfiguration"] = data => data.Vms.SelectMany(vm => vm.Adapters.Select(adapter => Row(Space, "Msvm_GuestNetworkAdapterConfiguration", ("InstanceID", $@"Microsoft:GuestNetwork\{Upper(vm.Id)}\{Upper(adapter.Id)}"), ("IPAddresses", Live.Heartbeat(vm, data.Behaviour) == "Ok" && adapter.SwitchId is not null ? Live.Addresses(adapter) : []), ("DHCPEnabled", true)))),
         ["Msvm_ConcreteJob"] = data => data.Jobs.Select(Jobs.Row),
         ["Msvm_StorageJob"] = data => data.Jobs.Select(Jobs.Row),
     };
@@ -57,11 +60,11 @@ internal static class Virtualization
 
     private static PSObject HostSystem(HostData data) => Row(
         Space, "Msvm_ComputerSystem", ("CreationClassName", "Msvm_ComputerSystem"), ("Name", data.Host.Name), ("ElementName", data.Host.Name), ("Caption", "Hosting Computer System"), ("Description", "Microsoft Hosting Computer System"), ("EnabledState", (ushort)2), ("HealthState", (ushort)5), ("OperationalStatus", new ushort[] { 2 }), ("InstallDate", null),
-        ("OnTimeInMilliseconds", null), ("ProcessID", null), ("TimeOfLastStateChange", null), ("TimeOfLastConfigurationChange", null));
+        ("OnTimeInMilliseconds", null), ("ProcessID", null), ("TimeOfLastStateChange", null), ("TimeOfLastConfigurationChange", null), ("ReplicationMode", null));
 
     private static PSObject System(HostData data, VmData vm) => Row(
         Space, "Msvm_ComputerSystem", ("CreationClassName", "Msvm_ComputerSystem"), ("Name", Upper(vm.Id)), ("ElementName", vm.Name), ("Caption", "Virtual Machine"), ("Description", "Microsoft Virtual Machine"), ("EnabledState", State(vm)), ("HealthState", vm.Critical ? (ushort)25 : (ushort)5),
-        ("OperationalStatus", Live.IsMerging(vm) ? new ushort[] { 2, 32774 } : [2]), ("InstallDate", vm.CreationTime.ToLocalTime()), ("OnTimeInMilliseconds", vm.StartedAt is { } start ? (ulong)(DateTime.UtcNow - start).TotalMilliseconds : 0UL), ("ProcessID", Live.IsOn(vm) ? 4242u : 0u), ("TimeOfLastStateChange", vm.StateSince.ToLocalTime()), ("TimeOfLastConfigurationChange", vm.StateSince.ToLocalTime()));
+        ("OperationalStatus", Live.IsMerging(vm) ? new ushort[] { 2, 32772 } : [2]), ("InstallDate", vm.CreationTime.ToLocalTime()), ("OnTimeInMilliseconds", vm.StartedAt is { } start ? (ulong)(DateTime.UtcNow - start).TotalMilliseconds : 0UL), ("ProcessID", Live.IsOn(vm) ? 4242u : 0u), ("TimeOfLastStateChange", vm.StateSince.ToLocalTime()), ("TimeOfLastConfigurationChange", vm.StateSince.ToLocalTime()), ("ReplicationMode", (ushort)0));
 
     /// <summary>Enabled, disabled, shutting down, enabled but offline (saved), quiesce (paused), starting.</summary>
     private static ushort State(VmData vm) => vm.State switch
@@ -73,7 +76,7 @@ internal static class Virtualization
         Space, "Msvm_VirtualSystemSettingData", ("InstanceID", Prefix(id)), ("ElementName", checkpoint?.Name ?? vm.Name), ("VirtualSystemIdentifier", Upper(vm.Id)), ("ConfigurationID", Upper(id)), ("VirtualSystemType", Kind(checkpoint)), ("VirtualSystemSubType", $"Microsoft:Hyper-V:SubType:{vm.Generation}"), ("Version", vm.Version),
         ("Notes", new[] { vm.Notes }), ("CreationTime", (checkpoint?.CreationTime ?? vm.CreationTime).ToLocalTime()), ("ConfigurationDataRoot", vm.Path), ("ConfigurationFile", $@"Virtual Machines\{Upper(vm.Id)}.vmcx"), ("SnapshotDataRoot", vm.SnapshotFileLocation ?? vm.Path), ("SwapFileDataRoot", vm.SmartPagingFilePath ?? vm.Path),
         ("Parent", checkpoint?.ParentId is { } parent ? Path("Msvm_VirtualSystemSettingData", "InstanceID", Prefix(parent)) : null), ("SecureBootEnabled", vm.Generation == 2 && vm.Firmware.SecureBoot == OnOffState.On), ("SecureBootTemplateId", vm.Generation == 2 ? Templates.Ids[vm.Firmware.SecureBootTemplate].ToString().ToUpperInvariant() : null),
-        ("BootOrder", vm.BiosOrder.Select(Order).ToArray()), ("BootSourceOrder", vm.Generation == 2 ? Live.BootOrder(vm).Select(device => Path("Msvm_BootSourceSettingData", "InstanceID", Ids.Of(device))).ToArray() : null), ("BIOSNumLock", vm.NumLock), ("PauseAfterBootFailure", vm.Firmware.PauseAfterBootFailure == OnOffState.On), ("NetworkBootPreferredProtocol", vm.Firmware.PreferredNetworkBootProtocol == "IPv6" ? (ushort)4097 : (ushort)4096), ("ConsoleMode", vm.Firmware.ConsoleMode == "Default" ? (ushort)0 : (ushort)1),
+        ("BootOrder", vm.BiosOrder.Select(Order).ToArray()), ("BootSourceOrder", vm.Generation == 2 ? Live.BootOrder(vm).Select(device => Path("Msvm_BootSourceSettingData", "InstanceID", BootId(device))).ToArray() : null), ("BIOSNumLock", vm.NumLock), ("PauseAfterBootFailure", vm.Firmware.PauseAfterBootFailure == OnOffState.On), ("NetworkBootPreferredProtocol", vm.Firmware.PreferredNetworkBootProtocol == "IPv6" ? (ushort)4097 : (ushort)4096), ("ConsoleMode", vm.Firmware.ConsoleMode == "Default" ? (ushort)0 : (ushort)1),
         ("AutomaticStartupAction", (ushort)vm.AutomaticStartAction), ("AutomaticStartupActionDelay", TimeSpan.FromSeconds(vm.AutomaticStartDelay)), ("AutomaticShutdownAction", (ushort)vm.AutomaticStopAction), ("AutomaticCriticalErrorAction", (ushort)vm.AutomaticCriticalErrorAction), ("AutomaticSnapshotsEnabled", vm.AutomaticCheckpointsEnabled), ("UserSnapshotType", (ushort)vm.CheckpointType), ("LockOnDisconnect", vm.LockOnDisconnect == OnOffState.On), ("GuestControlledCacheTypes", false)));
 
     private static string Kind(CheckpointData? checkpoint) => checkpoint?.SnapshotType switch
@@ -82,6 +85,19 @@ internal static class Virtualization
         SnapshotType.Recovery => "Microsoft:Hyper-V:Snapshot:Recovery",
         _ => "Microsoft:Hyper-V:Snapshot:Realized",
     };
+
+    private static string BootId(object device) => Ids.Of(device).Insert(Ids.Of(device).IndexOf('\\'), @"\BootSource");
+
+    /// <summary>A boot source; its firmware path holds the controller's or port's GUID in bytes.</summary>
+    private static PSObject Boot(VmData vm, object device)
+    {
+        const string vmbus = @"\AcpiEx(VMBus,0,0)\VenHw(9B17E5A2-0891-42DD-B653-80B5C22809BA,";
+        var drive = device as Drive;
+        var path = drive is not null
+            ? $@"{vmbus}D96361BAA104294DB60572E2FFB1DC7F{Convert.ToHexString(vm.Scsi[drive.ControllerNumber].Id.ToByteArray())})\Scsi(0,{drive.ControllerLocation})"
+            : $@"{vmbus}635161F83EDFC546913FF2D2F965ED0E{Convert.ToHexString(Guid.Parse(((VMNetworkAdapter)device).AdapterId).ToByteArray())})\MAC({((VMNetworkAdapter)device).MacAddress},0x0)";
+        return Row(Space, "Msvm_BootSourceSettingData", ("InstanceID", BootId(device)), ("ElementName", "Boot Source"), ("BootSourceType", drive is null ? 2u : 1u), ("BootSourceDescription", drive is null ? "EFI Network" : "EFI SCSI Device"), ("FirmwareDevicePath", path), ("OtherLocation", null));
+    }
 
     private static ushort Order(string device) => device switch { "Floppy" => 0, "CD" => 1, "IDE" => 2, _ => 3 };
 

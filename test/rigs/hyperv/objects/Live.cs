@@ -39,8 +39,8 @@ public static class Live
         var items = new Dictionary<string, string>
         {
             ["FullyQualifiedDomainName"] = vm.Name,
-            ["OSName"] = vm.Guest.Os == "Windows" ? "Windows Server 2022 Standard" : "Debian GNU/Linux",
-            ["OSVersion"] = vm.Guest.Os == "Windows" ? "10.0.20348" : "12",
+            ["OSName"] = vm.Guest.OsName,
+            ["OSVersion"] = vm.Guest.OsVersion,
             ["OSPlatformId"] = vm.Guest.Os == "Windows" ? "2" : "0",
             ["NetworkAddressIPv4"] = string.Join(';', ips.Where(ip => ip.Contains('.'))),
             ["NetworkAddressIPv6"] = string.Join(';', ips.Where(ip => ip.Contains(':'))),

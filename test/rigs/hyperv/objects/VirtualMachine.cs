@@ -70,7 +70,7 @@ public sealed class VirtualMachine : VirtualizationObject
     public override string ToString() => $"VirtualMachine (Name = '{Name}') [Id = '{Id}']";
 }
 
-public enum VMOperationalStatus { Ok = 2, Degraded = 3, PredictiveFailure = 5, InService = 11, Dormant = 15, CreatingSnapshot = 32768, MergingDisks = 32774, ExportingVirtualMachine = 32770, MigratingVirtualMachine = 32771 }
+public enum VMOperationalStatus { Ok = 2, Degraded = 3, PredictiveFailure = 5, InService = 11, Dormant = 15, CreatingSnapshot = 32768, ApplyingSnapshot = 32769, DeletingSnapshot = 32770, WaitingToStart = 32771, MergingDisks = 32772, ExportingVirtualMachine = 32773, MigratingVirtualMachine = 32774 }
 
 public sealed class VMProcessor(Guid vm) : VMPart(vm)
 {

@@ -234,7 +234,9 @@ public sealed class CheckpointData
 public sealed class GuestData
 {
     /// <summary>None: nothing boots. Windows or Linux.</summary>
-    public string Os { get; set; } = "Linux";
+    public string Os { get; set; } = "None";
+    public string OsName { get; set; } = "";
+    public string OsVersion { get; set; } = "";
     /// <summary>Takes startup memory of a static VM while it runs; a Linux guest cannot shrink.</summary>
     public bool HotMemory { get; set; } = true;
     /// <summary>Answers nothing, never shuts down.</summary>

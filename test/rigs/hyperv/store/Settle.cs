@@ -35,6 +35,7 @@ internal static class Settle
                 vm.StartedAt = null;
                 vm.Guest.GuestItems.Clear();
                 vm.Guest.IntrinsicItems.Clear();
+                vm.Guest.Hung = false;
                 break;
             case "Running": Enter(vm, VMState.Running, due.At); break;
             case "Saved": Enter(vm, VMState.Saved, due.At); break;

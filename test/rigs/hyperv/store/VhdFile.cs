@@ -35,6 +35,10 @@ public sealed class VhdFile
     public string Content { get; set; } = "";
     /// <summary>The operating system that boots from it: None, Linux or Windows.</summary>
     public string Os { get; set; } = "None";
+    public string OsName { get; set; } = "";
+    public string OsVersion { get; set; } = "";
+    /// <summary>Generations of machine whose firmware finds its boot loader; empty: all.</summary>
+    public List<int> Generations { get; set; } = [];
     public int BodyBytes { get; set; } = 4096;
 
     /// <summary>Reads a disk; failures as the host's service words them.</summary>
@@ -92,6 +96,13 @@ public sealed class VhdFile
             if (file.ParentPath is null) return chain;
             child = file;
         }
+    }
+
+    /// <summary>Takes over what boots from another disk.</summary>
+    public VhdFile Holding(VhdFile other)
+    {
+        (Content, Os, OsName, OsVersion, Generations) = (other.Content, other.Os, other.OsName, other.OsVersion, other.Generations);
+        return this;
     }
 
     /// <summary>The content was written to.</summary>

@@ -101,8 +101,8 @@ public sealed class NewVhd : HyperVCommand
         return new VhdFile
         {
             Format = parent.Format, Type = "Differencing", Size = SizeBytes == 0 ? parent.Size : (long)SizeBytes, FileSize = 4 << 20, ParentPath = parentPath, ParentDataWriteId = parent.DataWriteId,
-            BlockSize = parent.BlockSize, LogicalSectorSize = parent.LogicalSectorSize, Content = parent.Content, Os = parent.Os, MinimumSize = parent.MinimumSize,
-        };
+            BlockSize = parent.BlockSize, LogicalSectorSize = parent.LogicalSectorSize, MinimumSize = parent.MinimumSize,
+        }.Holding(parent);
     }
 }
 
@@ -277,8 +277,7 @@ public static class Conversion
         {
             Format = target, Type = kind, Size = source.Size, FileSize = bytes, BlockSize = blockSize == 0 ? source.BlockSize : (int)blockSize, LogicalSectorSize = source.LogicalSectorSize,
             PhysicalSectorSize = source.PhysicalSectorSize, DiskIdentifier = source.DiskIdentifier, MinimumSize = source.MinimumSize, BodyBytes = chain[^1].File.BodyBytes,
-            Content = source.Content, Os = chain.Select(part => part.File.Os).FirstOrDefault(os => os != "None") ?? "None",
-        };
+        }.Holding(source);
     }
 }
 

@@ -14,7 +14,7 @@ internal static class Checkpoints
             var parent = VhdFile.Read(drive.Path!);
             var stem = System.IO.Path.GetFileNameWithoutExtension(WindowsPath.Leaf(drive.Path!)).Split('_')[0];
             var path = WindowsPath.Join(WindowsPath.Folder(drive.Path!), $"{stem}_{Guid.NewGuid().ToString().ToUpperInvariant()}.a{parent.Format.ToLowerInvariant()}");
-            new VhdFile { Format = parent.Format, Type = "Differencing", Size = parent.Size, FileSize = 4 << 20, ParentPath = drive.Path, ParentDataWriteId = parent.DataWriteId, DiskIdentifier = parent.DiskIdentifier, Content = parent.Content, Os = parent.Os }.Create(path);
+            new VhdFile { Format = parent.Format, Type = "Differencing", Size = parent.Size, FileSize = 4 << 20, ParentPath = drive.Path, ParentDataWriteId = parent.DataWriteId, DiskIdentifier = parent.DiskIdentifier }.Holding(parent).Create(path);
             drive.Path = path;
         }
 

@@ -25,7 +25,8 @@ public static class Power
         if (vm.Processor.Count > data.Host.LogicalProcessors) throw VirtualizationException.Failed("Not enough logical processors", unchecked((int)0xC0350005));
         if (vm.Memory.Startup > Memory.Free(data)) throw VirtualizationException.OutOfMemory($"'{vm.Name}' failed to start: not enough memory in the system.");
         if (vm.Tpm && vm.KeyProtector is null) throw VirtualizationException.Failed("The key protector could not be unwrapped", unchecked((int)0x80070490));
-        vm.Guest.Os = OpenDisks(data, vm);
+        var boots = OpenDisks(data, vm).FirstOrDefault(disk => disk.Os != "None" && (disk.Generations.Count == 0 || disk.Generations.Contains(vm.Generation))) ?? new VhdFile();
+        (vm.Guest.Os, vm.Guest.OsName, vm.Guest.OsVersion) = (boots.Os, boots.OsName, boots.OsVersion);
         foreach (var adapter in vm.Adapters.Where(adapter => adapter.Dynamic && adapter.Mac == "000000000000")) adapter.Mac = Networks.NextMac(data);
         foreach (var adapter in vm.Adapters.Where(adapter => adapter.SwitchId is { } at && data.Switches.All(known => known.Id != at)))
         {
@@ -36,10 +37,10 @@ public static class Power
         vm.StartedAt = DateTime.UtcNow;
     }
 
-    /// <summary>The first operating system found on the disks; each must open and be of no other running machine.</summary>
-    private static string OpenDisks(HostData data, VmData vm)
+    /// <summary>The disks, each of which must open and be of no other running machine.</summary>
+    private static List<VhdFile> OpenDisks(HostData data, VmData vm)
     {
-        var os = "None";
+        var disks = new List<VhdFile>();
         foreach (var path in vm.Drives.Where(drive => drive.Path is not null).Select(drive => drive.Path!))
         {
             var others = data.Vms.Where(other => other.Id != vm.Id && Live.IsOn(other)).SelectMany(other => other.Drives);
@@ -47,7 +48,7 @@ public static class Power
             try
             {
                 var chain = VhdFile.Chain(path);
-                if (os == "None") os = chain.Select(disk => disk.File.Os).FirstOrDefault(known => known != "None") ?? "None";
+                disks.Add(chain[0].File);
                 chain[0].File.Touch(path);
             }
             catch (VirtualizationException error)
@@ -57,7 +58,7 @@ public static class Power
         }
 
         foreach (var dvd in vm.Dvds.Where(dvd => dvd.Path is not null && !File.Exists(WindowsPath.Real(dvd.Path)))) throw VirtualizationException.Failed($"The medium '{dvd.Path}' was not found", unchecked((int)0x80070002));
-        return os;
+        return disks;
     }
 
     public static void TurnOff(VmData vm)
@@ -67,6 +68,7 @@ public static class Power
         vm.Due.RemoveAll(due => due.What is "Off" or "Saved" or "Running");
         vm.Guest.GuestItems.Clear();
         vm.Guest.IntrinsicItems.Clear();
+        vm.Guest.Hung = false;
     }
 
     /// <summary>Asks the guest; it goes down later by itself. 0, or the code the shutdown component answers.</summary>
