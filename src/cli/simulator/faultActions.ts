@@ -68,7 +68,8 @@ export const addFault: AdminAction = async (stateDir, [fault = "", ...options]) 
     .map(parseOption)
     .reduce<FaultRule>((all, one) => ({ ...all, ...one }), { id, fault: parseFault(fault) });
   writeBehaviour(stateDir, { ...behaviour, faults: [...(behaviour.faults ?? []), rule] });
-  const times = rule.count === undefined ? "every time" : `${rule.count} time${rule.count === 1 ? "" : "s"}`;
+  const chance = rule.probability === undefined ? "every time" : `with probability ${rule.probability}`;
+  const times = rule.count === undefined ? chance : `${rule.count} time${rule.count === 1 ? "" : "s"}`;
   return `Fault ${id}: ${fault} strikes ${rule.operation ?? "every operation"}${rule.target ? ` that names "${rule.target}"` : ""}, ${times}.`;
 };
 
