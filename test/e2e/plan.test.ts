@@ -83,6 +83,46 @@ describe("aetherv plan", () => {
     },
   );
 
+  it("lists several edits of several objects in a copy elsewhere, each with its effect", async () => {
+    const draft = rig.path("../many.yaml");
+    await copyFile(rig.path("db.yaml"), draft);
+    const edits = [
+      ["count: 2", "count: 3, limitPercent: 80"],
+      ["startup: 1Gi", "startup: 2Gi, weight: 7000"],
+      ["source: { type: Image, image: debian-12 }", "source: { type: Image, image: debian-12 }\n  size: 32Gi"],
+      ["attachment: { virtualMachine: db }", "attachment: { virtualMachine: db, maxIOPS: 500 }"],
+      [
+        "network: lan }",
+        "network: lan, vlan: { mode: Access, id: 7 }, dhcpGuard: true, bandwidth: { maximumMbps: 100 } }",
+      ],
+    ] as const;
+    for (const [from, to] of edits) await rig.edit("../many.yaml", from, to);
+    const jobs = (await rig.jobs()).length;
+    const wanted = [
+      "update VirtualMachine/db",
+      "  spec.cpu.count 2 -> 3 Restart",
+      "  spec.cpu.limitPercent 100 -> 80 Hot",
+      "  spec.memory.startup 1Gi -> 2Gi Hot",
+      "  spec.memory.weight 5000 -> 7000 Hot",
+      "update VirtualDisk/db-system",
+      "  spec.size 20Gi -> 32Gi Hot",
+      "  spec.attachment.maxIOPS 0 -> 500 Hot",
+      "update NetworkAdapter/db-lan",
+      "  spec.vlan [object Object] -> [object Object] Hot",
+      "  spec.dhcpGuard false -> true Hot",
+      "  spec.bandwidth [object Object] -> [object Object] Hot",
+    ];
+    for (const words of [
+      ["-f", draft],
+      ["-f", draft, "--live"],
+    ]) {
+      const report = await plan(...words);
+      expect(changesOf(report).toSorted()).toEqual(wanted.toSorted());
+      expect([report.code, report.objects.length]).toEqual([2, 3]);
+    }
+    expect((await rig.jobs()).length).toBe(jobs);
+  });
+
   it("tells of new and removed documents, and does neither", { timeout: 60_000 }, async () => {
     const folder = rig.path("..");
     const whole = `${folder}/whole`;
