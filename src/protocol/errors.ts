@@ -154,6 +154,11 @@ export const ERRORS = {
     "If the host was reinstalled, replace its fingerprint in hostKeys; else find out who answers there.",
   ),
   AuthenticationFailed: entry("user", "The host refuses the login.", "Correct the Secret of credentialsSecretRef."),
+  HostNotPrepared: entry(
+    "user",
+    "PowerShell or AetherV's stub does not start on the host.",
+    "Run `aetherv host prepare` once for the host, then `aetherv host check`.",
+  ),
   HyperVError: entry("retry", "Hyper-V reported an error.", "See the job's log for Hyper-V's own words."),
   InternalError: entry("bug", "The agent failed in a way it did not foresee.", "Report it with the job's log."),
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,90 @@
+import { TransportError, type AgentChannel, type Logger, type Transport } from "../../engine/ports.ts";
+import { fault } from "../../protocol/errors.ts";
+import type { Bundle } from "./bundle.ts";
+import type { Gate } from "./gate.ts";
+
+/** The stub of one host (agents/hyperv/stub.ps1), however it is reached; SshHost is one. */
+export interface Stub {
+  open(words: readonly ["session", string], signal: AbortSignal): Promise<AgentChannel>;
+  /** Rejects with a TransportError when the stub refused: nothing was done. */
+  run(
+    words: readonly ["oneshot" | "upload" | "prune", string],
+    options: { readonly input?: string; readonly onError?: (line: string) => void; readonly signal: AbortSignal },
+  ): Promise<{ readonly stdout: string; readonly exitCode: number }>;
+}
+
+export interface DeployedOptions {
+  readonly host: string;
+  readonly stub: Stub;
+  readonly bundle: () => Promise<Bundle>;
+  /** Shared by all hosts: how many are deployed to at a time. */
+  readonly gate: Gate;
+  readonly log: Logger;
+  /** Milliseconds for one upload. */
+  readonly uploadMs?: number;
+}
+
+const UPLOAD_MS = 120_000;
+
+/**
+ * Reaches the agent of exactly this control plane's bundle: it is asked for by its hash, and put on the host first when
+ * the stub says that it is not there, or not whole.
+ */
+export class DeployedTransport implements Transport {
+  readonly #options: DeployedOptions;
+  #deploying: Promise<void> | undefined;
+
+  constructor(options: DeployedOptions) {
+    this.#options = options;
+  }
+
+  async session(signal: AbortSignal): Promise<AgentChannel> {
+    const { stub } = this.#options;
+    return await this.#withAgent(signal, (sha256) => stub.open(["session", sha256], signal));
+  }
+
+  async oneShot(input: string, onError: (line: string) => void, signal: AbortSignal) {
+    const { stub } = this.#options;
+    return await this.#withAgent(signal, (sha256) => stub.run(["oneshot", sha256], { input, onError, signal }));
+  }
+
+  async #withAgent<T>(signal: AbortSignal, start: (sha256: string) => Promise<T>): Promise<T> {
+    const bundle = await this.#options.bundle();
+    try {
+      return await start(bundle.sha256);
+    } catch (error) {
+      if (!(error instanceof TransportError) || error.fault.code !== "VersionMismatch") throw error;
+    }
+    this.#deploying ??= this.#deploy(bundle, signal).finally(() => (this.#deploying = undefined));
+    await this.#deploying;
+    return await start(bundle.sha256);
+  }
+
+  async #deploy(bundle: Bundle, signal: AbortSignal): Promise<void> {
+    const { host, stub, gate, log, uploadMs = UPLOAD_MS } = this.#options;
+    await gate.run(async () => {
+      const began = performance.now();
+      const within = AbortSignal.any([signal, AbortSignal.timeout(uploadMs)]);
+      await stub.run(["upload", bundle.sha256], { input: bundle.text, signal: within }).then(
+        ({ exitCode }) => exitCode === 0 || failed(host, `its stub ended with exit code ${exitCode}`),
+        (error: unknown) => failedAs(host, error),
+      );
+      log.info({ host, sha256: bundle.sha256, ms: Math.round(performance.now() - began) }, "agent deployed");
+    });
+    // What is left of earlier versions does no harm: nothing waits for it.
+    const within = AbortSignal.timeout(uploadMs);
+    stub.run(["prune", bundle.sha256], { signal: within }).catch((error: unknown) => {
+      log.warn({ host, error }, "old versions of the agent could not be removed");
+    });
+  }
+}
+
+const failed = (host: string, text: string): never => {
+  throw new TransportError(fault("VersionMismatch", `the agent could not be put on ${host}: ${text}`));
+};
+
+/** Keeps the code, so that a full disk or a missing right is told as such. */
+const failedAs = (host: string, error: unknown): never => {
+  if (!(error instanceof TransportError)) return failed(host, error instanceof Error ? error.message : String(error));
+  throw new TransportError(fault(error.fault.code, `the agent could not be put on ${host}: ${error.fault.message}`));
+};

@@ -1,0 +1,17 @@
+/** Folder of AetherV on every host; holds stub.ps1, agents\<sha256>\ and state\. */
+export const HOST_ROOT = "C:\\ProgramData\\AetherV";
+
+/** What the stub understands; the same words in agents/hyperv/stub.ps1. */
+export type StubWords =
+  readonly ["hello"] | readonly ["session" | "oneshot" | "upload" | "prune", string] | readonly ["kill", string];
+
+/**
+ * The command line that runs the stub. Only characters that cmd.exe and PowerShell read alike, whichever is the
+ * server's default shell; under a forced command the stub reads the same words from SSH_ORIGINAL_COMMAND.
+ */
+export const stubCommand = (words: StubWords, root = HOST_ROOT): string => {
+  const program = "powershell.exe -NoProfile -NonInteractive -OutputFormat Text -ExecutionPolicy Bypass -File";
+  const line = `${program} ${root}\\stub.ps1 ${words.join(" ")}`;
+  if (!/^[A-Za-z0-9:\\._ -]+$/.test(line)) throw new Error(`the command line is not plain: ${line}`);
+  return line;
+};

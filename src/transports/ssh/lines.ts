@@ -1,0 +1,137 @@
+import type { Client, ClientChannel } from "ssh2";
+import { TransportError } from "../../engine/ports.ts";
+import { fault } from "../../protocol/errors.ts";
+import { connect, type ConnectOptions, type KeyFamily } from "./connect.ts";
+
+/** sshd allows 10 channels a connection (MaxSessions) by default; two are left for ending processes. */
+const CHANNELS = { agent: 8, control: 10 } as const;
+const MAX_CONNECTIONS = 8;
+
+export type Use = keyof typeof CHANNELS;
+
+interface Line {
+  readonly client: Client;
+  readonly channels: Set<ClientChannel>;
+  /** Being opened. */
+  opening: number;
+  /** Fewer than CHANNELS when the server refused one. */
+  limit: number;
+  open: boolean;
+}
+
+export interface LinesOptions extends Omit<ConnectOptions, "signal"> {
+  /** Milliseconds that a connection without a channel is kept. */
+  readonly idleMs: number;
+}
+
+/** The SSH connections to one host: as few as carry the channels, opened one after the other. */
+export class Lines {
+  readonly #options: LinesOptions;
+  readonly #lines = new Set<Line>();
+  #connecting: Promise<Line> | undefined;
+  #family: KeyFamily = "default";
+
+  constructor(options: LinesOptions) {
+    this.#options = options;
+  }
+
+  /** Connections open now. */
+  get size(): number {
+    return this.#lines.size;
+  }
+
+  /** Starts a command. Throws a TransportError: then nothing was started. */
+  async exec(command: string, use: Use, signal: AbortSignal): Promise<ClientChannel> {
+    for (;;) {
+      const line = await this.#free(use, signal);
+      const channel = await this.#open(line, command, signal);
+      if (channel) return channel;
+      if (line.channels.size === 0) {
+        line.client.end();
+        throw new TransportError(fault("HostUnreachable", "the host's sshd refuses to start a command"));
+      }
+      line.limit = Math.min(line.limit, line.channels.size);
+    }
+  }
+
+  /** Ends all connections; their channels close. */
+  close(): void {
+    for (const line of this.#lines) line.client.end();
+  }
+
+  async #free(use: Use, signal: AbortSignal): Promise<Line> {
+    for (;;) {
+      if (signal.aborted) throw new TransportError(fault("HostUnreachable", "the attempt was given up"));
+      const free = [...this.#lines].find((line) => line.open && room(line, use));
+      if (free) return free;
+      if (this.#lines.size >= MAX_CONNECTIONS)
+        throw new TransportError(fault("HostUnreachable", `all ${MAX_CONNECTIONS} connections are in use`));
+      // One at a time: sshd drops connections at random when many log in at once (MaxStartups).
+      this.#connecting ??= this.#connect(signal).finally(() => (this.#connecting = undefined));
+      await this.#connecting;
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<Line> {
+    const { client, family } = await connect({ ...this.#options, signal }, this.#family);
+    this.#family = family;
+    const line: Line = { client, channels: new Set(), opening: 0, limit: CHANNELS.control, open: true };
+    this.#lines.add(line);
+    client.on("close", () => this.#gone(line));
+    this.#idle(line);
+    return line;
+  }
+
+  #gone(line: Line): void {
+    line.open = false;
+    this.#lines.delete(line);
+    for (const channel of line.channels) channel.destroy();
+  }
+
+  /** Undefined when the server refuses a further channel. */
+  #open(line: Line, command: string, signal: AbortSignal): Promise<ClientChannel | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<ClientChannel | undefined>();
+    const unreachable = (text: string) => reject(new TransportError(fault("HostUnreachable", text)));
+    const lost = () => unreachable("the connection was lost while a command was started");
+    const aborted = () => unreachable("the attempt was given up");
+    line.opening += 1;
+    line.client.once("close", lost);
+    signal.addEventListener("abort", aborted, { once: true });
+    const opened = (error: Error | undefined, channel?: ClientChannel) => {
+      line.opening -= 1;
+      line.client.off("close", lost);
+      signal.removeEventListener("abort", aborted);
+      if (error || !channel) resolve(undefined);
+      else this.#keep(line, channel);
+      // Given up meanwhile: nobody waits for it.
+      if (signal.aborted) channel?.close();
+      else resolve(channel);
+      this.#idle(line);
+    };
+    try {
+      line.client.exec(command, opened);
+    } catch {
+      // Thrown when the connection has just ended.
+      line.opening -= 1;
+      lost();
+    }
+    return promise;
+  }
+
+  #keep(line: Line, channel: ClientChannel): void {
+    line.channels.add(channel);
+    channel.once("close", () => {
+      line.channels.delete(channel);
+      this.#idle(line);
+    });
+  }
+
+  #idle(line: Line): void {
+    if (line.channels.size + line.opening > 0) return;
+    setTimeout(() => {
+      if (line.channels.size + line.opening === 0) line.client.end();
+    }, this.#options.idleMs);
+  }
+}
+
+const room = (line: Line, use: Use): boolean => line.channels.size + line.opening < Math.min(line.limit, CHANNELS[use]);
