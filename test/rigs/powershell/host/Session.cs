@@ -19,6 +19,8 @@ internal sealed class Session
         runspace = RunspaceFactory.CreateRunspace(host, state);
         runspace.Open();
         Runspace.DefaultRunspace = runspace;
+        // STDOUT is never a terminal here: no colours.
+        ((PSStyle)runspace.SessionStateProxy.GetVariable("PSStyle")).OutputRendering = OutputRendering.PlainText;
         MapDrives(Environment.GetEnvironmentVariable("AETHERV_RIG_ROOT"));
         if (desktop) BecomeDesktop();
     }
@@ -72,13 +74,14 @@ internal sealed class Session
     {
         
         using var pipeline = runspace.CreatePipeline();
-        var output = new Command("Out-Default");
-        pipeline.Commands.Add(output);
-        var record = PSObject.AsPSObject(error.ErrorRecord);
-        record.Properties.Add(new PSNoteProperty("writeErrorStream", true));
+        var write = new Command("Microsoft.PowerShell.Utility\\Write-Error");
+        write.Parameters.Add("ErrorRecord", error.ErrorRecord);
+        write.Parameters.Add("ErrorAction", ActionPreference.Continue);
+        pipeline.Commands.Add(write);
+        pipeline.Commands.Add(new Command("Out-Default") { MergeUnclaimedPreviousCommandResults = PipelineResultTypes.Error | PipelineResultTypes.Output });
         try
         {
-            pipeline.Invoke(new[] { record });
+            pipeline.Invoke();
         }
         catch (RuntimeException)
         {
