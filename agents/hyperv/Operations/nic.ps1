@@ -57,6 +57,8 @@ function Find-PresentAdapter {
     if ($null -eq $adopt) { return $null }
     $found = @(@($View['adapters']) | Where-Object -FilterScript { ($null -ne $adopt['id'] -and $_['id'] -eq $adopt['id']) -or ($null -ne $adopt['macAddress'] -and $_['macAddress'] -eq $adopt['macAddress']) })
     if ($found.Count -eq 0) { Stop-Operation -Code 'NotFound' -Message "$($View['name']) has no adapter $(Get-First -Of @($adopt['id'], $adopt['macAddress'], ''))" }
+    # The same object's of a lost store: its name with another uid. The control plane asks only when no object has that uid.
+    if ($found[0]['name'] -cmatch ('\A' + [regex]::Escape($Job.Spec['owner']['name']) + '\.[0-9a-f]{8}\z')) { return $found[0] }
     Assert-Unnamed -View $View -Adapter $found[0] -Name $name
     return $found[0]
 }

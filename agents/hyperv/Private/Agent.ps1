@@ -94,7 +94,10 @@ function Start-AgentSession {
 function Start-Background {
     <# .SYNOPSIS Runs a script block in a runspace of its own. #>
     param([scriptblock]$Action, [object[]]$Arguments)
+    $runspace = [System.Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace([System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2())
+    $runspace.Open()
     $shell = [PowerShell]::Create()
+    $shell.Runspace = $runspace
     $null = $shell.AddScript($Action.ToString())
     foreach ($argument in $Arguments) { $null = $shell.AddArgument($argument) }
     $null = $shell.BeginInvoke()

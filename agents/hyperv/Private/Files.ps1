@@ -126,6 +126,7 @@ function Get-Header {
     $header['length'] = $Entry.Length
     $header['changed'] = $Entry.Changed
     $header['size'] = [long]$vhd.Size
+    $header['file'] = [long]$vhd.FileSize
     $header['type'] = [string]$vhd.VhdType
     $header['format'] = [string]$vhd.VhdFormat
     $header['sector'] = [long]$vhd.LogicalSectorSize
@@ -146,7 +147,7 @@ function Find-Disk {
     $header = Get-Header -Entry $entry
     return @{
         Path = $entry.Path
-        FileSize = $entry.Length
+        FileSize = $header['file']
         ReadOnly = $entry.ReadOnly
         Size = $header['size']
         DiskType = $header['type']

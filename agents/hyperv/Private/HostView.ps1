@@ -119,8 +119,13 @@ function Get-ImageView {
         $folder = Get-FolderOf -Path $entry.Path
         if (@(@($Layout['imagePaths']) | Where-Object -FilterScript { Test-SamePath -Path $_ -Other $folder }).Count -eq 0) { continue }
         $size = $entry.Length
-        if ($format -ne 'ISO') { try { $size = (Find-Disk -World $World -Path $entry.Path).Size } catch { continue } }
-        $view = [ordered]@{ name = Get-StemOf -Path $entry.Path; path = $entry.Path; format = $format; size = $size; fileSize = $entry.Length }
+        $fileSize = $entry.Length
+        if ($format -ne 'ISO') {
+            try { $file = Find-Disk -World $World -Path $entry.Path } catch { continue }
+            $size = $file.Size
+            $fileSize = $file.FileSize
+        }
+        $view = [ordered]@{ name = Get-StemOf -Path $entry.Path; path = $entry.Path; format = $format; size = $size; fileSize = $fileSize }
         $family = Get-OsFamily -Name $view['name']
         if ($family -ne '') { $view['osFamily'] = $family }
         $view

@@ -1,0 +1,37 @@
+# Put beside the agent's own files by the conformance tests: what goes wrong is read from a file.
+function Get-TestFault {
+    param([hashtable]$Job)
+    $path = [System.Environment]::GetEnvironmentVariable('AETHERV_TEST_FAULT')
+    if (-not [System.IO.File]::Exists($path)) { return $null }
+    $utf8 = New-Object -TypeName 'System.Text.UTF8Encoding' -ArgumentList $false
+    $fault = ConvertFrom-AgentJson -Text ([System.IO.File]::ReadAllText($path, $utf8))
+    if ($fault['operation'] -ne $Job.Operation) { return $null }
+    return $fault
+}
+
+function Enter-Operation {
+    param([hashtable]$Job)
+    Write-JobLog -Job $Job -Level 'debug' -Text "begins: $($Job.Operation)"
+    $fault = Get-TestFault -Job $Job
+    if ($null -ne $fault -and $fault['type'] -eq 'error') {
+        [System.IO.File]::Delete([System.Environment]::GetEnvironmentVariable('AETHERV_TEST_FAULT'))
+        Stop-Operation -Code $fault['code'] -Message "made to fail with $($fault['code'])"
+    }
+}
+
+function Complete-Effect {
+    param([hashtable]$Job, [string]$Point)
+    Write-JobLog -Job $Job -Level 'debug' -Text "done: $Point"
+    $fault = Get-TestFault -Job $Job
+    if ($null -eq $fault) { return }
+    $file = [System.Environment]::GetEnvironmentVariable('AETHERV_TEST_FAULT')
+    if ($fault['type'] -eq 'crash' -and $Job.Effects -eq $fault['after']) {
+        [System.IO.File]::Delete($file)
+        [System.Diagnostics.Process]::GetCurrentProcess().Kill()
+        [System.Threading.Thread]::Sleep(60000)
+    }
+    if ($fault['type'] -eq 'partial') {
+        [System.IO.File]::Delete($file)
+        Stop-Operation -Code 'HyperVError' -Message "the job broke off after $Point"
+    }
+}
