@@ -140,14 +140,15 @@ export const deletionAsked = (row: Row, now: Date): Row => {
   return { ...row, object: withMetadata(row.object, next) };
 };
 
-/** Whether the mass-delete guard holds its deletion: no job for it is sent, and everything of it is still there. */
-export const isGuarded = ({ object }: Row): boolean => {
+/** Reasons of Stalled under deletion for which no destructive job is sent. */
+const heldReasons: ReadonlySet<string> = new Set(["MassDeleteGuard", "DeletionProtected", "InUse", "DiskHasChildren"]);
+
+/** Whether its deletion waits for a person before it destroys anything: all of it is still there. */
+export const isHeld = ({ object }: Row): boolean => {
   const { conditions = [] } = (object.status ?? {}) as { readonly conditions?: readonly Condition[] };
   return (
     object.metadata.deletionTimestamp !== undefined &&
-    conditions.some(
-      ({ type, status, reason }) => type === "Stalled" && status === "True" && reason === "MassDeleteGuard",
-    )
+    conditions.some(({ type, status, reason }) => type === "Stalled" && status === "True" && heldReasons.has(reason))
   );
 };
 

@@ -5,7 +5,7 @@ import {
   deletionAsked,
   deletionCancelled,
   isFinished,
-  isGuarded,
+  isHeld,
   isProtected,
   emptiedBatch,
   isConfirmed,
@@ -128,8 +128,8 @@ const taken = (key: string, documents: readonly ObjectDocument[], input: SweepIn
   const { manifest } = document;
   if (!manifest) return untouched;
   if (!row) return { row: bornOfManifest(manifest, input.birth(key)), problems: [] };
-  // A deletion that the guard holds has done nothing yet: the document that is back ends it.
-  if (isGuarded(row)) return updated(deletionCancelled(row), document, manifest, input);
+  // A deletion that is held has destroyed nothing yet: the document that is back ends it.
+  if (isHeld(row)) return updated(deletionCancelled(row), document, manifest, input);
   // Else the old object is finished first, then the document makes a new one.
   return row.object.metadata.deletionTimestamp === undefined ? updated(row, document, manifest, input) : untouched;
 };

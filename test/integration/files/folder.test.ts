@@ -223,14 +223,19 @@ describe("a removed document", () => {
     expect(rig.object("a")).toMatchObject({ metadata: { generation: 1 }, spec: { size: "2Gi" } });
   });
 
-  it("that comes back while the mass-delete guard holds the deletion ends it: the object stays who it was", async () => {
+  it.each([
+    { reason: "MassDeleteGuard", why: "too many deletions at once" },
+    { reason: "InUse", why: "a disk that a machine has would wait for ever: its attachment could not be edited away" },
+    { reason: "DiskHasChildren", why: "likewise a parent" },
+    { reason: "DeletionProtected", why: "its owner forbade it" },
+  ])("that comes back while its deletion is held by $reason ends it: $why", async ({ reason }) => {
     const rig = await twoDisks();
     const old = rig.uid("a");
     await rig.remove("a.yaml");
     await rig.pass();
     const held = rig.object("a");
     if (!held) throw new Error("a is under deletion and gone");
-    const stalled = { type: "Stalled", status: "True", reason: "MassDeleteGuard", message: "", lastTransitionTime: "" };
+    const stalled = { type: "Stalled", status: "True", reason, message: "", lastTransitionTime: "" };
     await rig.store.putStatus({ ...held, status: { deletionBatch: "00000000", conditions: [stalled] } });
     await rig.write("a.yaml", diskYaml("a", "2Gi"));
     await rig.store.sweep();
