@@ -1,4 +1,4 @@
-import type { VirtualMachine } from "../../src/api/generated/types.ts";
+import type { VirtualDisk, VirtualMachine } from "../../src/api/generated/types.ts";
 import { changeIf } from "../../src/engine/plan.ts";
 import type { Attachment, Blocked, Change, Effect, Step } from "../../src/engine/ports.ts";
 import type { AttachedDisk, VmState } from "../../src/protocol/generated/types.ts";
@@ -163,11 +163,21 @@ interface DrivePlace {
 /** The place that a machine's disk is put at: the spec's; IDE 0:0 for the boot disk of generation 1; else SCSI, the first free one. */
 const placeFor = (scene: Scene, vm: VirtualMachine, state: VmState | undefined): DrivePlace => {
   const { controller, controllerNumber, controllerLocation } = scene.disk.spec.attachment ?? {};
-  const boots = vm.spec.boot?.order?.find(({ type }) => type === "Disk")?.name === scene.disk.metadata.name;
-  if (controller === undefined && boots && generationOf(vm, state) === 1)
-    return { controllerType: "IDE", controllerNumber: 0, controllerLocation: 0 };
-  const want = compact({ controllerType: controller ?? "SCSI", controllerNumber, controllerLocation });
+  if (isFirstOfIde(scene.disk, vm, state)) return { controllerType: "IDE", controllerNumber: 0, controllerLocation: 0 };
+  const usual = isBootOfOld(scene.disk, vm, state) ? "IDE" : "SCSI";
+  const want = compact({ controllerType: controller ?? usual, controllerNumber, controllerLocation });
   return controllerLocation === undefined && state ? unreserved(scene, vm, state, want) : want;
+};
+
+/** Whether the disk is what a machine of generation 1 starts from, which it does from IDE only. */
+const isBootOfOld = ({ metadata }: VirtualDisk, vm: VirtualMachine, state: VmState | undefined): boolean =>
+  generationOf(vm, state) === 1 && vm.spec.boot?.order?.find(({ type }) => type === "Disk")?.name === metadata.name;
+
+/** Whether the disk belongs at IDE 0:0: such a boot disk, whose spec does not name another place. */
+const isFirstOfIde = (disk: VirtualDisk, vm: VirtualMachine, state: VmState | undefined): boolean => {
+  const { controller = "IDE", controllerNumber = 0, controllerLocation = 0 } = disk.spec.attachment ?? {};
+  const open = controller === "IDE" && controllerNumber === 0 && controllerLocation === 0;
+  return open && isBootOfOld(disk, vm, state);
 };
 
 const generationOf = (vm: VirtualMachine, state: VmState | undefined): number =>
@@ -177,11 +187,14 @@ const generationOf = (vm: VirtualMachine, state: VmState | undefined): number =>
 const unreserved = (scene: Scene, vm: VirtualMachine, state: VmState, want: DrivePlace): DrivePlace => {
   const { controllerType } = want;
   const taken = new Set([...state.disks, ...state.dvdDrives].map((one) => place(one as AttachedDisk)));
-  const reserved = disksOfVm(scene.world, vm).flatMap(({ metadata, spec: { attachment: at } }) =>
-    metadata.uid !== scene.disk.metadata.uid && at?.controllerLocation !== undefined
-      ? [`${at.controller ?? "SCSI"} ${at.controllerNumber ?? 0}:${at.controllerLocation}`]
-      : [],
-  );
+  const reserved = disksOfVm(scene.world, vm).flatMap((disk) => {
+    const at = disk.spec.attachment;
+    if (disk.metadata.uid === scene.disk.metadata.uid) return [];
+    if (isFirstOfIde(disk, vm, state)) return ["IDE 0:0"];
+    return at?.controllerLocation === undefined
+      ? []
+      : [`${at.controller ?? "SCSI"} ${at.controllerNumber ?? 0}:${at.controllerLocation}`];
+  });
   if (!reserved.some((one) => !taken.has(one))) return want;
   const numbers = want.controllerNumber === undefined ? controllers[controllerType] : [want.controllerNumber];
   const free = numbers
