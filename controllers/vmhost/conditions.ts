@@ -2,7 +2,7 @@ import type { VMHost } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import type { HostView } from "../../src/engine/ports.ts";
-import { ERRORS } from "../../src/protocol/errors.ts";
+import { ERRORS, type ErrorCode } from "../../src/protocol/errors.ts";
 import { isPaused } from "../shared/objects.ts";
 
 type Status = NonNullable<VMHost["status"]>;
@@ -48,6 +48,8 @@ const trioOf = (host: VMHost, view: HostView | undefined): readonly ConditionDra
 const reachable = (host: VMHost, view: HostView | undefined): ConditionDraft => {
   if (view?.reach.at === "up") return condition("Reachable", "True", "Reachable", "The host answers.");
   const last = conditions.findCondition(host.status?.conditions, "Reachable");
+  if (view?.reach.at === "down" && withoutAgent.has(view.reach.fault.code))
+    return condition("Reachable", "True", "Reachable", "The host answers, without an agent.");
   if (view?.reach.at === "down" && view.reach.missed >= 2) {
     return condition("Reachable", "False", view.reach.fault.code, view.reach.fault.message);
   }
@@ -56,7 +58,17 @@ const reachable = (host: VMHost, view: HostView | undefined): ConditionDraft => 
     : condition("Reachable", "Unknown", "Progressing", "Being connected.");
 };
 
+/** The host answers, and no agent can be had on it: it could not be put there, or does not start. */
+const withoutAgent: ReadonlySet<ErrorCode> = new Set([
+  "VersionMismatch",
+  "HostNotPrepared",
+  "PermissionDenied",
+  "InsufficientStorage",
+]);
+
 const agentReady = (view: HostView | undefined): ConditionDraft => {
+  if (view?.reach.at === "down" && withoutAgent.has(view.reach.fault.code))
+    return condition("AgentReady", "False", view.reach.fault.code, view.reach.fault.message);
   if (view?.agent) return condition("AgentReady", "True", "AgentReady", `Agent ${view.agent.version}.`);
   return view?.reach.at === "down"
     ? condition("AgentReady", "False", view.reach.fault.code, view.reach.fault.message)

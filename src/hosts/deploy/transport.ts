@@ -24,7 +24,7 @@ export interface DeployedOptions {
   readonly uploadMs?: number;
 }
 
-const UPLOAD_MS = 120_000;
+const UPLOAD_MS = 60_000;
 
 /**
  * Reaches the agent of exactly this control plane's bundle: it is asked for by its hash, and put on the host first when
@@ -40,31 +40,32 @@ export class DeployedTransport implements Transport {
 
   async session(signal: AbortSignal): Promise<AgentChannel> {
     const { stub } = this.#options;
-    return await this.#withAgent(signal, (sha256) => stub.open(["session", sha256], signal));
+    return await this.#withAgent((sha256) => stub.open(["session", sha256], signal));
   }
 
   async oneShot(input: string, onError: (line: string) => void, signal: AbortSignal) {
     const { stub } = this.#options;
-    return await this.#withAgent(signal, (sha256) => stub.run(["oneshot", sha256], { input, onError, signal }));
+    return await this.#withAgent((sha256) => stub.run(["oneshot", sha256], { input, onError, signal }));
   }
 
-  async #withAgent<T>(signal: AbortSignal, start: (sha256: string) => Promise<T>): Promise<T> {
+  async #withAgent<T>(start: (sha256: string) => Promise<T>): Promise<T> {
     const bundle = await this.#options.bundle();
     try {
       return await start(bundle.sha256);
     } catch (error) {
       if (!(error instanceof TransportError) || error.fault.code !== "VersionMismatch") throw error;
     }
-    this.#deploying ??= this.#deploy(bundle, signal).finally(() => (this.#deploying = undefined));
+    // Not bound to this attempt's patience: on a slow line the next attempt finds it done.
+    this.#deploying ??= this.#deploy(bundle).finally(() => (this.#deploying = undefined));
     await this.#deploying;
     return await start(bundle.sha256);
   }
 
-  async #deploy(bundle: Bundle, signal: AbortSignal): Promise<void> {
+  async #deploy(bundle: Bundle): Promise<void> {
     const { host, stub, gate, log, uploadMs = UPLOAD_MS } = this.#options;
     await gate.run(async () => {
       const began = performance.now();
-      const within = AbortSignal.any([signal, AbortSignal.timeout(uploadMs)]);
+      const within = AbortSignal.timeout(uploadMs);
       await stub.run(["upload", bundle.sha256], { input: bundle.text, signal: within }).then(
         ({ exitCode }) => exitCode === 0 || failed(host, `its stub ended with exit code ${exitCode}`),
         (error: unknown) => failedAs(host, error),

@@ -2,10 +2,12 @@ import type { Client, ClientChannel } from "ssh2";
 import { TransportError } from "../../engine/ports.ts";
 import { fault } from "../../protocol/errors.ts";
 import { connect, type ConnectOptions, type KeyFamily } from "./connect.ts";
+import type { Login } from "./target.ts";
 
 /** sshd allows 10 channels a connection (MaxSessions) by default; two are left for ending processes. */
 const CHANNELS = { agent: 8, control: 10 } as const;
 const MAX_CONNECTIONS = 8;
+const SAME_PASSWORD_MS = 300_000;
 
 export type Use = keyof typeof CHANNELS;
 
@@ -30,6 +32,8 @@ export class Lines {
   readonly #lines = new Set<Line>();
   #connecting: Promise<Line> | undefined;
   #family: KeyFamily = "default";
+  /** The password that the host refused last, and when. */
+  #refused: { readonly password: string; readonly at: number } | undefined;
 
   constructor(options: LinesOptions) {
     this.#options = options;
@@ -73,13 +77,34 @@ export class Lines {
   }
 
   async #connect(signal: AbortSignal): Promise<Line> {
-    const { client, family } = await connect({ ...this.#options, signal }, this.#family);
+    let offered: Login | undefined;
+    const login = async (): Promise<Login> => (offered = this.#notRefused(await this.#options.login()));
+    const { client, family } = await connect({ ...this.#options, login, signal }, this.#family).catch(
+      (error: unknown) => {
+        const refused = error instanceof TransportError && error.fault.code === "AuthenticationFailed";
+        if (refused && offered?.at === "password")
+          this.#refused = { password: offered.password, at: performance.now() };
+        throw error;
+      },
+    );
     this.#family = family;
+    this.#refused = undefined;
     const line: Line = { client, channels: new Set(), opening: 0, limit: CHANNELS.control, open: true };
     this.#lines.add(line);
     client.on("close", () => this.#gone(line));
     this.#idle(line);
     return line;
+  }
+
+  /** A wrong password is not offered again and again: the host would lock the account. */
+  #notRefused(login: Login): Login {
+    const before = this.#refused;
+    if (!before || login.at !== "password" || login.password !== before.password) return login;
+    const waited = performance.now() - before.at;
+    if (waited > SAME_PASSWORD_MS) return login;
+    const minutes = Math.ceil((SAME_PASSWORD_MS - waited) / 60_000);
+    const text = `the host refused the password; it is offered again in ${minutes} min, or at once when the Secret changes`;
+    throw new TransportError(fault("AuthenticationFailed", text));
   }
 
   #gone(line: Line): void {
