@@ -7,7 +7,8 @@ import { checkScripts, type Finding, scriptsIn } from "./powershell.ts";
 
 const root = join(import.meta.dirname, "../..");
 const rig = await ensurePowerShell();
-if (rig.kind === "skipped") console.warn(`PowerShell checks skipped: ${rig.why}`);
+// The reason is told with the skip.
+it.runIf(rig.kind === "skipped")("needs PowerShell", (context) => context.skip(rig.kind === "skipped" ? rig.why : ""));
 
 const planted = [
   { why: "7's ternary", code: "$x = $true ? 1 : 2", rule: "newer-syntax" },

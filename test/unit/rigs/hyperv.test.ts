@@ -16,7 +16,8 @@ import {
 import { type ReadyRig, runScript, runSnippets } from "./shell.ts";
 
 const rig = await ensurePowerShell();
-if (rig.kind === "skipped") console.warn(`emulated Hyper-V skipped: ${rig.why}`);
+// The reason is told with the skip.
+it.runIf(rig.kind === "skipped")("needs PowerShell", (context) => context.skip(rig.kind === "skipped" ? rig.why : ""));
 
 const REFUSED = "error:InvalidState,InvalidOperation";
 const WRONG = "error:InvalidParameter,InvalidArgument";

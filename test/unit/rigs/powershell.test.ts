@@ -6,7 +6,8 @@ import { ensurePowerShell } from "../../../scripts/rigs/powershell.mjs";
 import { type ReadyRig, runScript, runShell, runSnippets } from "./shell.ts";
 
 const rig = await ensurePowerShell();
-if (rig.kind === "skipped") console.warn(`PowerShell rig skipped: ${rig.why}`);
+// The reason is told with the skip.
+it.runIf(rig.kind === "skipped")("needs PowerShell", (context) => context.skip(rig.kind === "skipped" ? rig.why : ""));
 
 /** The same snippet in both editions; what real ones answer. */
 const semantics = [
