@@ -8,7 +8,6 @@ function Invoke-DvdAttach {
     $view = Get-VmView -World $world -Id $vm.Id
     $medium = ''
     if ($null -ne $spec['image']) {
-        Assert-PathPart -Text @($spec['image'])
         $medium = Find-Image -World $world -Layout $spec['layout'] -Name $spec['image'] -Extension @('iso')
     }
     $drive = Find-DvdDrive -View $view -Spec $spec -Medium $medium

@@ -34,7 +34,6 @@ function Get-NamedFile {
     if ($null -eq $Named) { $Named = New-JsonMap }
     if (($null -eq $Named['image']) -eq ($null -eq $Named['path'])) { Stop-Operation -Code 'InvalidRequest' -Message "$Field`: expected exactly one of image and path" }
     if ($null -ne $Named['path']) { return Get-KnownDisk -World $World -Path $Named['path'] }
-    Assert-PathPart -Text @($Named['image'])
     return Get-KnownDisk -World $World -Path (Find-Image -World $World -Layout $Layout -Name $Named['image'] -Extension @('vhdx', 'vhd'))
 }
 

@@ -84,14 +84,39 @@ function New-FileEntry {
 }
 
 function Get-FileEntry {
-    <# .SYNOPSIS A file's size and time of change; $null when there is none. #>
+    <# .SYNOPSIS A file's stored path, size and time of change; $null when there is none. #>
     param([hashtable]$World, [string]$Path)
     $key = Get-PathKey -Path $Path
     if ($World.Entries.ContainsKey($key)) { return $World.Entries[$key] }
     $entry = $null
-    if (Test-Path -LiteralPath $Path -PathType 'Leaf') { $entry = New-FileEntry -Item (Get-Item -LiteralPath $Path -Force) }
+    $stored = Get-StoredPath -World $World -Path $Path
+    if ($stored -ne '' -and (Test-Path -LiteralPath $stored -PathType 'Leaf')) { $entry = New-FileEntry -Item (Get-Item -LiteralPath $stored -Force) }
     $World.Entries[$key] = $entry
     return $entry
+}
+
+function Get-StoredPath {
+    <# .SYNOPSIS The path in the case in which the volume keeps it; '' when there is no such file. Get-Item would repeat the case it was asked with. #>
+    param([hashtable]$World, [string]$Path)
+    if (-not (Test-LocalPath -Path $Path)) { return '' }
+    $parts = $Path.TrimEnd('\').Split('\')
+    $at = $parts[0].ToUpperInvariant() + '\'
+    for ($index = 1; $index -lt $parts.Count; $index++) {
+        $key = Get-PathKey -Path $at
+        if (-not $World.Folders.ContainsKey($key)) { $World.Folders[$key] = Get-NameTable -Folder $at }
+        $name = $World.Folders[$key][$parts[$index]]
+        if ($null -eq $name) { return '' }
+        $at = Join-HostPath -Folder $at -Name $name
+    }
+    return $at
+}
+
+function Get-NameTable {
+    <# .SYNOPSIS What lies in a folder, found without regard to case. #>
+    param([string]$Folder)
+    $table = @{}
+    if (Test-Path -LiteralPath $Folder -PathType 'Container') { foreach ($item in @(Get-ChildItem -LiteralPath $Folder -Force)) { $table[[string]$item.Name] = [string]$item.Name } }
+    return $table
 }
 
 function Get-HeaderPath { param() return Join-Path -Path $script:Agent.State -ChildPath 'headers.json' }

@@ -58,7 +58,8 @@ function Find-Image {
         foreach ($one in $Extension) {
             $wanted = Get-PathKey -Path (Join-HostPath -Folder $folder -Name "$Name.$one")
             $files = Get-FileTable -World $World
-            if ($files.ContainsKey($wanted)) { return $files[$wanted].Path }
+            # A name that steps into another folder is no name.
+            if ((Test-PathPart -Text $Name) -and $files.ContainsKey($wanted)) { return $files[$wanted].Path }
         }
     }
     $all = @(Get-ImageView -World $World -Layout $Layout | Where-Object -FilterScript { $_['format'] -in $Extension } | ForEach-Object -Process { $_['name'] })
@@ -126,7 +127,7 @@ function Assert-NotOpen {
     <# .SYNOPSIS DiskInUse while a program other than Hyper-V for a running machine has the file open. #>
     param([hashtable]$World, [hashtable]$File)
     $running = @(Get-Holder -World $World -Path $File.Path | Where-Object -FilterScript { $_.Vm.State -ne 'Off' -or $_.Vm.Merging })
-    if ($running.Count -eq 0 -and -not (Test-OpenAlone -Path $File.Path)) { Stop-Operation -Code 'DiskInUse' -Message "$($File.Path) is open by another program" }
+    if ($running.Count -eq 0 -and -not (Test-OpenAlone -Path $File.Path)) { Stop-Operation -Code 'DiskInUse' -Message "$($File.Path) is open by another program (a backup?)" }
 }
 
 function Assert-NotShared {

@@ -27,7 +27,7 @@ function Get-BusyReason {
         if ($holder.Vm.Merging) { return "a checkpoint of $($holder.Vm.Name) is being merged" }
         if ($holder.Vm.State -ne 'Off') { return "attached to $($holder.Vm.Name), which is $($holder.Vm.State)" }
     }
-    if (-not (Test-OpenAlone -Path $File.Path)) { return 'open by another program' }
+    if (-not (Test-OpenAlone -Path $File.Path)) { return 'open by another program (a backup?)' }
     return ''
 }
 

@@ -41,6 +41,7 @@ function Invoke-ValidRequest {
     param([System.Collections.IDictionary]$Request)
     $job = New-AgentJob -Request $Request
     $changes = $script:Agent.Schema['x-operations'][$Request['operation']][2] -eq 'change' -and -not $job.DryRun
+    if ($Request['resource_spec']['layout'] -is [System.Collections.IDictionary] -and -not $job.DryRun) { Save-Layout -ControlPlane $job.ControlPlane -Layout $Request['resource_spec']['layout'] }
     if (-not $changes) { return Invoke-Job -Job $job }
     $held = Enter-Job -Request $Request
     $result = $null

@@ -11,6 +11,7 @@ function New-World {
         Views = @{}
         Files = $null
         Entries = @{}
+        Folders = @{}
         Holders = $null
         Host = $null
         Switches = $null

@@ -5,7 +5,7 @@ const isObject = (value: unknown): value is Found =>
 
 /**
  * Where `actual` does not fit `expected`; undefined when it does. Objects fit when they have the members named; arrays
- * when they have as many items and each fits. {"$absent": true}, {"$not": value}, {"$matches": "regular expression"}, {"$has": [items]}
+ * when they have as many items and each fits. {"$absent": true}, {"$not": value}, {"$matches": "regular expression"}, {"$atLeast": number}, {"$has": [items]}
  * (each fits some item) and {"$lacks": item} (it fits none) say it otherwise.
  */
 export const mismatch = (expected: unknown, actual: unknown, at = "$"): string | undefined => {
@@ -16,6 +16,10 @@ export const mismatch = (expected: unknown, actual: unknown, at = "$"): string |
   if ("$not" in expected)
     return Object.is(expected["$not"], actual) ? `${at}: expected anything but ${show(actual)}` : undefined;
   if ("$matches" in expected) return textMismatch(String(expected["$matches"]), actual, at);
+  if ("$atLeast" in expected)
+    return typeof actual === "number" && actual >= Number(expected["$atLeast"])
+      ? undefined
+      : `${at}: expected at least ${show(expected["$atLeast"])}, got ${show(actual)}`;
   if ("$has" in expected) return memberMismatch(expected["$has"] as readonly unknown[], actual, at);
   if ("$lacks" in expected) return lacksMismatch(expected["$lacks"], actual, at);
   if (!isObject(actual)) return `${at}: expected an object, got ${show(actual)}`;

@@ -19,7 +19,14 @@ interface Machine {
   guest: { hung?: boolean; os?: string };
   drives: { path?: string | null }[];
   adapters: { id: string; mac: string }[];
-  checkpoints: { id: string; name: string; parentId?: string | null; creationTime: string; snapshotType: string; drives: object[] }[];
+  checkpoints: {
+    id: string;
+    name: string;
+    parentId?: string | null;
+    creationTime: string;
+    snapshotType: string;
+    drives: object[];
+  }[];
   scsi: { id: string }[];
   due: object[];
 }
@@ -214,7 +221,9 @@ export class EmulatedAdmin {
     await editHost(this.#root, (host) => {
       (host as { behaviour: { mergeMs: number } }).behaviour.mergeMs = 2000;
     });
-    await this.#script(`Hyper-V\\Get-VMSnapshot -VMName '${name}' | Select-Object -First 1 | Hyper-V\\Remove-VMSnapshot`);
+    await this.#script(
+      `Hyper-V\\Get-VMSnapshot -VMName '${name}' | Select-Object -First 1 | Hyper-V\\Remove-VMSnapshot`,
+    );
     await editHost(this.#root, (host) => {
       (host as { behaviour: { mergeMs: number } }).behaviour.mergeMs = 0;
     });
@@ -231,7 +240,10 @@ export class EmulatedAdmin {
     const operation = options.find((one) => one.startsWith("operation="))?.slice("operation=".length);
     const [type = "", value = ""] = what.split("=");
     const fault = { type, operation, code: value, after: Number(value.replace("#", "")) };
-    await writeFile(this.#faultFile, JSON.stringify(type === "crash" ? fault : { type, operation, code: value, after: 0 }));
+    await writeFile(
+      this.#faultFile,
+      JSON.stringify(type === "crash" ? fault : { type, operation, code: value, after: 0 }),
+    );
   }
 
   async #hold(path: string): Promise<void> {

@@ -35,3 +35,9 @@ function Complete-Effect {
         Stop-Operation -Code 'HyperVError' -Message "the job broke off after $Point"
     }
 }
+
+# Many emulated hosts share this machine, and the cases' uids are all the same.
+function Get-MutexName {
+    param([string]$Key)
+    return "Global\AetherV-$((Get-TextHash -Text "$([System.Environment]::GetEnvironmentVariable('AETHERV_RIG_ROOT')) $Key").Substring(0, 40))"
+}

@@ -21,7 +21,8 @@ public sealed class GetVMIntegrationService : MachineCommand
 /// <summary>Enable- and Disable-VMIntegrationService.</summary>
 public abstract class IntegrationServiceCommand : HyperVCommand
 {
-    [Parameter(Position = 0, Mandatory = true)]
+    [Parameter(Position = 0, Mandatory = true, ParameterSetName = "VMName")]
+    [Parameter(Position = 0, Mandatory = true, ParameterSetName = "VMObject")]
     public string[] Name { get; set; } = [];
 
     [Parameter(Position = 1, Mandatory = true, ValueFromPipeline = true, ParameterSetName = "VMName")]
