@@ -16,8 +16,8 @@ import {
 import { type ReadyRig, runScript, runSnippets } from "./shell.ts";
 
 const rig = await ensurePowerShell();
-// The reason is told with the skip.
-it.runIf(rig.kind === "skipped")("needs PowerShell", (context) => context.skip(rig.kind === "skipped" ? rig.why : ""));
+const why = rig.kind === "skipped" ? rig.why : undefined;
+if (why !== undefined) it("needs PowerShell", (context) => context.skip(why));
 
 const REFUSED = "error:InvalidState,InvalidOperation";
 const WRONG = "error:InvalidParameter,InvalidArgument";
