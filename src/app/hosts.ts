@@ -8,6 +8,7 @@ import { fault } from "../protocol/errors.ts";
 import { TransportError } from "../engine/ports.ts";
 import { simulatorTransport } from "../transports/local/simulator.ts";
 import { hostSettings } from "./settings.ts";
+import { SshTransports, type ReadSecret } from "./ssh.ts";
 
 export interface HostWiring {
   readonly objects: Objects;
@@ -16,16 +17,21 @@ export interface HostWiring {
   readonly random: Random;
   readonly log: Logger;
   readonly journal: Journal;
+  /** Whether agents may run as processes of this machine (drivers Simulated, connections Local). */
+  readonly localHosts: "allowed" | "refused";
   /** State folder of a simulated host. */
   readonly simulated: (host: string) => string;
+  /** Reads the credentials of hosts, at each use. */
+  readonly secret: ReadSecret;
   readonly epoch: () => number;
   readonly raiseEpoch: (min: number) => Promise<number>;
   readonly onChange: (host: string, change: HostChange) => void;
 }
 
 /** The directory of hosts, with the transport that each VMHost's driver and connection ask for. */
-export const wireHosts = (wiring: HostWiring): HostDirectory =>
-  new HostDirectory({
+export const wireHosts = (wiring: HostWiring): HostDirectory => {
+  const ssh = new SshTransports(wiring.secret, wiring.log);
+  return new HostDirectory({
     controlPlaneId: wiring.controlPlaneId,
     clock: wiring.clock,
     random: wiring.random,
@@ -36,19 +42,36 @@ export const wireHosts = (wiring: HostWiring): HostDirectory =>
     raiseEpoch: wiring.raiseEpoch,
     newSnapshot: () => new HostSnapshot(wiring.controlPlaneId),
     onChange: wiring.onChange,
-    transportFor: (settings) => transportFor(settings, wiring),
+    transportFor: (settings) => transportFor(settings, wiring, ssh),
+    refuseAgent: ssh.refuse,
   });
+};
 
 const vmHosts = (objects: Objects): readonly VMHost[] => objects.list("VMHost") as readonly VMHost[];
 
 export const applyHosts = (hosts: HostDirectory, objects: Objects): void =>
   hosts.apply(vmHosts(objects).map(hostSettings));
 
-const transportFor = ({ name }: HostSettings, { objects, simulated }: HostWiring): Transport => {
+const transportFor = (
+  { name }: HostSettings,
+  { objects, simulated, localHosts }: HostWiring,
+  ssh: SshTransports,
+): Transport => {
   const host = vmHosts(objects).find((one) => one.metadata.name === name);
+  if (localHosts === "refused" && host && isLocal(host))
+    return unsupported(
+      `VMHost ${name}: ${localRefusal(host)} needs aetherv run --allow-local-hosts in Kubernetes mode`,
+    );
   if (host?.spec.driver === "Simulated") return simulatorTransport({ name, state: simulated(name) });
-  return unsupported(`VMHost ${name}: driver HyperV is not part of this version; use driver Simulated`);
+  if (host?.spec.connection.ssh) return ssh.transport(name, host.spec.connection.ssh);
+  return unsupported(`VMHost ${name}: driver HyperV is reached by connection type SSH only in this version`);
 };
+
+/** Its agent would be a process beside us: whoever may make a VMHost could start programs in our pod. */
+const isLocal = ({ spec }: VMHost): boolean => spec.driver === "Simulated" || spec.connection.type === "Local";
+
+const localRefusal = ({ spec }: VMHost): string =>
+  spec.driver === "Simulated" ? "driver Simulated" : "connection type Local";
 
 /** Every try to reach the host ends with this message, which the VMHost's status shows. */
 const unsupported = (message: string): Transport => {

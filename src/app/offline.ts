@@ -178,6 +178,8 @@ class PlanOnly extends LocalControl {
       controlPlaneId,
       ...this.#parts,
       journal: silent,
+      localHosts: "allowed",
+      secret: () => Promise.reject(new Error("credentials are read by a running control plane only: start one")),
       simulated: dataPaths(this.#data).simulated,
       // 0 is no fencing token: the agents take it for questions only.
       epoch: () => 0,

@@ -1,22 +1,21 @@
 import { mkdir } from "node:fs/promises";
-import { kinds } from "../../controllers/index.ts";
 import { keyText, type Key, type Resource } from "../api/resource.ts";
-import { Controller } from "../engine/controller.ts";
-import type { Kind, KeyValue } from "../engine/ports.ts";
+import type { Controller } from "../engine/controller.ts";
+import { fileModeGuard } from "../engine/massDelete.ts";
+import type { KeyValue, Objects } from "../engine/ports.ts";
 import type { HostDirectory } from "../hosts/directory.ts";
-import type { HostChange } from "../hosts/parts.ts";
-import { ControlError, type ControlPlane, type FilesReport } from "../server/control.ts";
+import { ControlError, type ControlPlane, type FileProblem, type FilesReport } from "../server/control.ts";
 import { serveSocket, type ControlServer } from "../server/server.ts";
 import { nodeFileSystem } from "../stores/files/filesystem.ts";
 import { FileStore } from "../stores/files/store.ts";
 import { LockedError, openLevel } from "../stores/keyvalue/level.ts";
-import { LocalControl } from "./control.ts";
 import { openRecords, type Records } from "./history.ts";
-import { applyHosts, wireHosts } from "./hosts.ts";
+import { applyHosts } from "./hosts.ts";
 import { ensureIdentity, Epoch } from "./identity.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
 import { modelValidation } from "./validation.ts";
+import { wire, type Wired } from "./wiring.ts";
 
 export interface PlaneOptions extends Parts {
   readonly files: readonly string[];
@@ -27,19 +26,28 @@ export interface PlaneOptions extends Parts {
 /** A control plane at work in this process. */
 export interface Plane {
   readonly control: ControlPlane;
-  readonly store: FileStore;
+  readonly objects: Objects;
   readonly hosts: HostDirectory;
   readonly controller: Controller;
   readonly controlPlaneId: string;
+  /** What is wrong with the files that it is to take up; nothing in Kubernetes mode. */
+  problems(): readonly FileProblem[];
+  /** Fires when this process may not go on working (its leadership is lost). */
+  readonly lost?: AbortSignal;
   /** Starts nothing more, waits for running jobs for at most `graceMs`, closes everything. */
   stop(options: { readonly graceMs: number }): Promise<void>;
 }
 
 /** Opens the data folder's store; another process that has it is a Conflict that names it. */
-export const openStore = async (data: string): Promise<KeyValue> => {
+export const openStore = async (data: string): Promise<KeyValue> => openFolder(data, dataPaths(data).store);
+
+/** Opens the journal and events of a data folder. */
+export const openJournal = async (data: string): Promise<KeyValue> => openFolder(data, dataPaths(data).journal);
+
+const openFolder = async (data: string, path: string): Promise<KeyValue> => {
   await mkdir(data, { recursive: true, mode: 0o700 });
   try {
-    return await openLevel(dataPaths(data).store);
+    return await openLevel(path);
   } catch (error) {
     if (!(error instanceof LockedError)) throw error;
     const who = error.pid === undefined ? "another process" : `process ${error.pid}`;
@@ -58,7 +66,7 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
   const keyValue = await openStore(data);
   const controlPlaneId = await ensureIdentity(data, keyValue, random);
   const epoch = await Epoch.next(keyValue);
-  const records = await openRecords(await openLevel(dataPaths(data).journal), options);
+  const records = await openRecords(await openJournal(data), options);
   const store = await FileStore.open({
     folders: options.files,
     data: keyValue,
@@ -70,87 +78,73 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
     deletionDelayMs: options.deletionDelayMs,
   });
   log.info({ controlPlaneId, epoch: epoch.value, files: options.files }, "the control plane starts");
-  const wired = wire(options, { keyValue, controlPlaneId, epoch, records, store });
-  return run(options, wired);
+  const wired = wire({
+    data,
+    clock,
+    random,
+    log,
+    store,
+    records,
+    controlPlaneId,
+    events: records.events,
+    epoch: () => epoch.value,
+    raiseEpoch: (min) => epoch.raise(min),
+    localHosts: "allowed",
+    secret: (namespace, name) => store.secret(namespace, name),
+    massDelete: fileModeGuard,
+    folders: options.files,
+    annotate: (key, annotations) => annotate(store, key, annotations),
+    problems: () => filesReport(store),
+    entries: () => entriesOf(keyValue),
+    counters: () => ({}),
+  });
+  return run(options, { ...wired, store, records, keyValue, controlPlaneId });
+};
+
+interface Started extends Wired {
+  readonly store: FileStore;
+  readonly records: Records;
+  readonly keyValue: KeyValue;
+  readonly controlPlaneId: string;
+}
+
+const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
+  const { store, hosts, controller, control, records, keyValue, controlPlaneId } = started;
+  const { log, data } = options;
+  const stopping = new AbortController();
+  let server: ControlServer | undefined;
+  const stop: Plane["stop"] = async ({ graceMs }) => {
+    stopping.abort();
+    await server?.close();
+    await controller.stop();
+    await hosts.stop({ graceMs });
+    await watching;
+    await records.close();
+    await keyValue.close();
+    log.info({}, "the control plane has ended");
+  };
+  // The hosts are known before the controller decides: else every object would wait for a host once.
+  await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
+  await controller.start();
+  const watching = store.run(stopping.signal);
+  try {
+    server = await serveSocket(dataPaths(data).socket, control, log);
+  } catch (error) {
+    await stop({ graceMs: 0 });
+    throw error;
+  }
+  const problems = (): readonly FileProblem[] => store.problems();
+  return { control, objects: store.cache, hosts, controller, controlPlaneId, problems, stop };
 };
 
 /** Linux allows 107 bytes for a Unix socket's path, macOS 103; the system's own error names neither. */
-const checkSocketPath = (path: string): void => {
+export const checkSocketPath = (path: string): void => {
   if (Buffer.byteLength(path) > 103)
     throw new ControlError(
       "Invalid",
       `the path of the socket is too long: ${path}`,
       "name a data folder with a shorter path (at most 103 bytes in all), for example a relative one",
     );
-};
-
-interface Opened {
-  readonly keyValue: KeyValue;
-  readonly controlPlaneId: string;
-  readonly epoch: Epoch;
-  readonly records: Records;
-  readonly store: FileStore;
-}
-
-interface Wired extends Opened {
-  readonly hosts: HostDirectory;
-  readonly controller: Controller;
-  readonly control: ControlPlane;
-}
-
-const wire = (options: PlaneOptions, opened: Opened): Wired => {
-  const { data, clock, random, log } = options;
-  const { controlPlaneId, epoch, records, store } = opened;
-  const hosts = wireHosts({
-    objects: store.cache,
-    controlPlaneId,
-    clock,
-    random,
-    log,
-    journal: records.journal,
-    simulated: dataPaths(data).simulated,
-    epoch: () => epoch.value,
-    raiseEpoch: (min) => epoch.raise(min),
-    onChange: (host, change) => controller.wakeHost(host, news(change)),
-  });
-  const controller: Controller = new Controller({
-    store,
-    hosts,
-    kinds: kinds as readonly Kind[],
-    clock,
-    random,
-    log,
-    events: records.events,
-    controlPlaneId,
-  });
-  return { ...opened, hosts, controller, control: controlOf(options, { ...opened, hosts, controller }) };
-};
-
-const news = (change: HostChange): Parameters<Controller["wakeHost"]>[1] =>
-  change.uids === "all" ? "all" : { uids: change.uids, host: change.host };
-
-const controlOf = (options: PlaneOptions, wired: Omit<Wired, "control">): ControlPlane => {
-  const { store, hosts, controller, records, epoch, keyValue, controlPlaneId } = wired;
-  const { clock, random, files } = options;
-  return new LocalControl({
-    objects: store.cache,
-    hosts,
-    history: records.history,
-    controlPlaneId,
-    mode: "running",
-    epoch: () => epoch.value,
-    startedAt: clock.now(),
-    folders: files,
-    now: () => clock.now(),
-    uuid: () => random.uuid(),
-    world: (resource, over) => controller.world(resource, over),
-    watch: (wake, signal) => store.watch(wake, signal),
-    annotate: (key, annotations) => annotate(store, key, annotations),
-    problems: () => filesReport(store),
-    counters: () => countersOf(hosts, controller),
-    entries: () => entriesOf(keyValue),
-    close: () => Promise.resolve(),
-  });
 };
 
 const annotate = async (
@@ -177,48 +171,8 @@ const filesReport = (store: FileStore): FilesReport => ({
   })),
 });
 
-const countersOf = (hosts: HostDirectory, controller: Controller): Readonly<Record<string, number>> => {
-  const perHost = [...hosts.counts().values()];
-  const sum = (pick: (one: (typeof perHost)[number]) => number): number =>
-    perHost.reduce((total, one) => total + pick(one), 0);
-  return {
-    ...(controller.counters() as unknown as Record<string, number>),
-    hostInventories: sum((one) => one.inventories),
-    hostJobs: sum((one) => one.jobs),
-    hostBytes: sum((one) => one.bytes),
-  };
-};
-
 export const entriesOf = async (keyValue: KeyValue): Promise<readonly (readonly [string, string])[]> => {
   const entries: (readonly [string, string])[] = [];
   for await (const entry of keyValue.entries("")) entries.push(entry);
   return entries;
-};
-
-const run = async (options: PlaneOptions, wired: Wired): Promise<Plane> => {
-  const { store, hosts, controller, control, records, keyValue, controlPlaneId } = wired;
-  const { log, data } = options;
-  const stopping = new AbortController();
-  let server: ControlServer | undefined;
-  const stop: Plane["stop"] = async ({ graceMs }) => {
-    stopping.abort();
-    await server?.close();
-    await controller.stop();
-    await hosts.stop({ graceMs });
-    await watching;
-    await records.close();
-    await keyValue.close();
-    log.info({}, "the control plane has ended");
-  };
-  // The hosts are known before the controller decides: else every object would wait for a host once.
-  await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
-  await controller.start();
-  const watching = store.run(stopping.signal);
-  try {
-    server = await serveSocket(dataPaths(data).socket, control, log);
-  } catch (error) {
-    await stop({ graceMs: 0 });
-    throw error;
-  }
-  return { control, store, hosts, controller, controlPlaneId, stop };
 };

@@ -4,12 +4,14 @@ import { kinds } from "../api/kinds.ts";
 import type { Resource } from "../api/resource.ts";
 import type { RunOptions, Terminal } from "../cli/context.ts";
 import { coloursFor } from "../cli/print/colour.ts";
+import type { Logger } from "../engine/ports.ts";
 import { exactDuration } from "../cli/print/age.ts";
 import { headersOf, isReady, rowOf } from "../cli/print/objects.ts";
 import { table } from "../cli/print/table.ts";
 import { progressFrame, ProgressLines, reasonsText } from "../cli/progress.ts";
 import { problemText } from "../cli/commands/validate.ts";
 import { systemClock } from "./clock.ts";
+import type { KubernetesOptions } from "./kubernetes.ts";
 import { createLogger } from "./logger.ts";
 import { dataPaths } from "./paths.ts";
 import { startPlane, type Plane } from "./plane.ts";
@@ -31,8 +33,8 @@ export const runControlPlane = async (
     pretty: terminal.errIsTerminal,
     ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
   });
-  const { files, data, deletionDelayMs } = options;
-  const plane = await startPlane({ clock: systemClock, random: systemRandom, log, files, data, deletionDelayMs });
+  const plane = await start(options, log, signal);
+  if (!plane) return 0;
   const showing = new Show(plane, options, terminal);
   const code = await showing.until(signal);
   terminal.err(signal.aborted ? "stopping: waiting for running jobs (machines go on as they are)\n" : "");
@@ -40,6 +42,23 @@ export const runControlPlane = async (
   log.flush();
   return code;
 };
+
+/** Undefined when the signal fired while another process led. */
+const start = ({ source, data }: RunOptions, log: Logger, signal: AbortSignal): Promise<Plane | undefined> => {
+  const parts = { clock: systemClock, random: systemRandom, log, data };
+  switch (source.mode) {
+    case "files":
+      return startPlane({ ...parts, files: source.files, deletionDelayMs: source.deletionDelayMs });
+    case "kubernetes":
+      return startKubernetes({ ...parts, ...source }, signal);
+    default:
+      return source satisfies never;
+  }
+};
+
+/** Loaded where it is wanted: the client of Kubernetes is larger than all the rest. */
+const startKubernetes = async (options: KubernetesOptions, signal: AbortSignal): Promise<Plane | undefined> =>
+  (await import("./kubernetes.ts")).startKubernetesPlane(options, signal);
 
 /** Shows how far all has come, live on a terminal, else line by line. */
 class Show {
@@ -67,6 +86,7 @@ class Show {
   async until(signal: AbortSignal): Promise<number> {
     const { exitWhenReady, deadlineMs = defaultDeadlineMs } = this.#options;
     while (!signal.aborted) {
+      if (this.#plane.lost?.aborted) return this.#lost();
       if (this.#welcomed && !this.#moved()) {
         this.#showProblems();
         await systemClock.sleep(drawMs, signal);
@@ -86,21 +106,21 @@ class Show {
 
   /** Whether any object changed since the last call: until one does, the store gives the same lists. */
   #moved(): boolean {
-    const lists = kinds.map(({ kind }) => this.#plane.store.cache.list(kind));
+    const lists = kinds.map(({ kind }) => this.#plane.objects.list(kind));
     const moved = lists.some((list, index) => list !== this.#lists[index]);
     this.#lists = lists;
     return moved;
   }
 
   #objects(): readonly Resource[] {
-    return kinds.flatMap(({ kind }) => this.#plane.store.cache.list(kind));
+    return kinds.flatMap(({ kind }) => this.#plane.objects.list(kind));
   }
 
   /** All Ready by what the hosts said since the start (not by what was stored), every file taken up, nobody at work. */
   #isDone(objects: readonly Resource[]): boolean {
     return (
       objects.length > 0 &&
-      this.#plane.store.problems().length === 0 &&
+      this.#plane.problems().length === 0 &&
       this.#plane.hosts.list().every(({ snapshot }) => snapshot !== undefined) &&
       this.#isIdle() &&
       objects.every((object) => object.kind === "ManagedDeployment" || isReady(object))
@@ -126,7 +146,7 @@ class Show {
   }
 
   #showProblems(): void {
-    const problems = this.#plane.store.problems();
+    const problems = this.#plane.problems();
     const colours = coloursFor(this.#terminal.errColour);
     const texts = problems.map((problem) => problemText(problem, colours));
     for (const text of texts) if (!this.#saidProblems.has(text)) this.#terminal.err(text);
@@ -147,6 +167,13 @@ class Show {
         : `All ${objects.length} objects are Ready after ${took} and ${jobs} jobs.\n`,
     );
     if (this.#options.welcome !== undefined) out(`\n${await readFile(this.#options.welcome, "utf8")}`);
+  }
+
+  /** Ends with an error, so that whoever started the process starts it again. */
+  #lost(): number {
+    this.#draw?.done();
+    this.#terminal.err("another process leads now, or the API server could not be reached in time: this one ends\n");
+    return 1;
   }
 
   #late(objects: readonly Resource[]): number {

@@ -22,10 +22,21 @@ export interface ReadManifests {
   readonly folder: boolean;
 }
 
+/** Where a control plane has its objects from. */
+export type Source =
+  | { readonly mode: "files"; readonly files: readonly string[]; readonly deletionDelayMs: number }
+  | {
+      readonly mode: "kubernetes";
+      /** Default: what kubectl would take, or the pod's own account. */
+      readonly kubeconfig?: string;
+      readonly namespaces: "all" | readonly string[];
+      /** Whether VMHosts may have agents as processes of this machine. */
+      readonly localHosts: "allowed" | "refused";
+    };
+
 export interface RunOptions {
-  readonly files: readonly string[];
+  readonly source: Source;
   readonly data: string;
-  readonly deletionDelayMs: number;
   readonly logLevel?: string;
   readonly exitWhenReady: boolean;
   readonly deadlineMs?: number;
@@ -62,6 +73,8 @@ export interface Tools {
   readonly colours: Colours;
   readonly data: () => string;
   readonly namespace: () => string;
+  /** Those that were named, separated by commas; all where none was. */
+  readonly namespaces: () => "all" | readonly string[];
   readonly exit: (code: number) => void;
 }
 

@@ -45,6 +45,7 @@ export const buildProgram = (context: Context, exit: (code: number) => void): Co
     colours: colours(context),
     data: () => program.opts<{ data: string }>().data,
     namespace: () => program.opts<{ namespace: string }>().namespace,
+    namespaces: () => (program.getOptionValueSource("namespace") === "default" ? "all" : splitList(tools.namespace())),
     exit,
   };
   for (const command of commands(tools)) program.addCommand(command);
@@ -56,6 +57,12 @@ export const buildProgram = (context: Context, exit: (code: number) => void): Co
   eachCommand(program, (command) => settle(command, context));
   return program;
 };
+
+const splitList = (text: string): readonly string[] =>
+  text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
 
 const commands = (tools: Tools): readonly Command[] => [
   runCommand(tools),

@@ -1,9 +1,13 @@
 import { Command } from "commander";
-import type { Tools } from "../context.ts";
+import { ControlError } from "../../server/control.ts";
+import type { Source, Tools } from "../context.ts";
 import { collect, parseDuration } from "../options.ts";
 
 interface Options {
-  readonly files: readonly string[];
+  readonly files?: readonly string[];
+  readonly kubernetes?: true;
+  readonly kubeconfig?: string;
+  readonly allowLocalHosts?: true;
   readonly deletionDelay: number;
   readonly logLevel?: string;
   readonly exitWhenReady?: true;
@@ -17,13 +21,17 @@ it comes back. Ctrl-C ends the process; machines go on as they are.
 
 Examples:
   aetherv run --files manifests --data ./aetherv-data
-  aetherv run --files manifests --exit-when-ready --deadline 5m   as a step of a pipeline`;
+  aetherv run --files manifests --exit-when-ready --deadline 5m   as a step of a pipeline
+  aetherv run --kubernetes --namespace web,db                     over a cluster's objects of these namespaces`;
 
 /** `aetherv run`: the control plane. */
 export const runCommand = (tools: Tools): Command =>
   new Command("run")
-    .description("Run the control plane over a folder of YAML files")
-    .requiredOption("-f, --files <dir>", "folder with manifest files (again for more)", collect)
+    .description("Run the control plane over a folder of YAML files, or over a Kubernetes cluster")
+    .option("-f, --files <dir>", "folder with manifest files (again for more)", collect)
+    .option("--kubernetes", "over the objects of a cluster; of all namespaces, or of those that --namespace lists")
+    .option("--kubeconfig <file>", "cluster of --kubernetes (default: kubectl's, or the pod's own account)")
+    .option("--allow-local-hosts", "with --kubernetes: VMHosts may be simulated, or have their agent on this machine")
     .option(
       "--deletion-delay <time>",
       "wait so long before deleting what a removed document declared",
@@ -38,9 +46,8 @@ export const runCommand = (tools: Tools): Command =>
     .action(async (options: Options) => {
       tools.exit(
         await tools.context.run({
-          files: options.files,
+          source: sourceOf(options, tools),
           data: tools.data(),
-          deletionDelayMs: options.deletionDelay,
           exitWhenReady: options.exitWhenReady === true,
           ...(options.deadline === undefined ? {} : { deadlineMs: options.deadline }),
           ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
@@ -48,3 +55,15 @@ export const runCommand = (tools: Tools): Command =>
         }),
       );
     });
+
+const sourceOf = (options: Options, tools: Tools): Source => {
+  const { files, kubernetes, kubeconfig, allowLocalHosts, deletionDelay } = options;
+  if ((files === undefined) === (kubernetes === undefined))
+    throw new ControlError("Invalid", "give either --files DIR or --kubernetes", "aetherv run --help");
+  if (files !== undefined && (kubeconfig !== undefined || allowLocalHosts !== undefined))
+    throw new ControlError("Invalid", "--kubeconfig and --allow-local-hosts go with --kubernetes");
+  if (files !== undefined) return { mode: "files", files, deletionDelayMs: deletionDelay };
+  const localHosts = allowLocalHosts === true ? "allowed" : "refused";
+  const source = { mode: "kubernetes", namespaces: tools.namespaces(), localHosts } as const;
+  return kubeconfig === undefined ? source : { ...source, kubeconfig };
+};

@@ -67,9 +67,9 @@ export class KubeClient {
   }
 
   /** As `call`, but undefined where nothing is there. */
-  async find<T>(path: string): Promise<T | undefined> {
+  async find<T>(path: string, signal?: AbortSignal): Promise<T | undefined> {
     try {
-      return await this.call<T>({ verb: "get", path });
+      return await this.call<T>({ verb: "get", path, ...(signal ? { signal } : {}) });
     } catch (error) {
       if (error instanceof KubeError && error.code === 404) return undefined;
       throw error;

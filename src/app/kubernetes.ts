@@ -1,0 +1,187 @@
+import { hostname } from "node:os";
+import { keyText, type Key, type Resource } from "../api/resource.ts";
+import { kubernetesModeGuard } from "../engine/massDelete.ts";
+import { mergeMetadata } from "../engine/metadata.ts";
+import { ConflictError } from "../engine/ports.ts";
+import type { EventRecorder } from "../engine/ports.ts";
+import { ControlError } from "../server/control.ts";
+import { serveSocket, type ControlServer } from "../server/server.ts";
+import { KubeClient } from "../stores/kubernetes/client.ts";
+import { openConnection } from "../stores/kubernetes/connection.ts";
+import { KubeEvents } from "../stores/kubernetes/events.ts";
+import { clusterIdentity } from "../stores/kubernetes/identity.ts";
+import { acquireLease, type Term } from "../stores/kubernetes/lease.ts";
+import { KubernetesStore } from "../stores/kubernetes/store.ts";
+import { openRecords, type Records } from "./history.ts";
+import { applyHosts } from "./hosts.ts";
+import type { Parts } from "./parts.ts";
+import { dataPaths } from "./paths.ts";
+import { checkSocketPath, openJournal, type Plane } from "./plane.ts";
+import { wire, type Wired } from "./wiring.ts";
+
+export interface KubernetesOptions extends Parts {
+  /** Default: what kubectl would take, or the pod's own account. */
+  readonly kubeconfig?: string;
+  readonly namespaces: "all" | readonly string[];
+  readonly localHosts: "allowed" | "refused";
+  readonly data: string;
+}
+
+const leaseName = "aetherv";
+const eventsGraceMs = 2_000;
+
+/** Starts the control plane of a cluster: waits as a warm standby until it may lead. Undefined when the signal fired before. */
+export const startKubernetesPlane = async (
+  options: KubernetesOptions,
+  signal: AbortSignal,
+): Promise<Plane | undefined> => {
+  const { data, clock, random, log, kubeconfig } = options;
+  checkSocketPath(dataPaths(data).socket);
+  const client = new KubeClient(await openConnection(kubeconfig === undefined ? {} : { kubeconfig }), clock);
+  const instance = `${hostname()}_${random.uuid().slice(0, 8)}`;
+  const store = new KubernetesStore({ client, namespaces: options.namespaces, clock, random, log });
+  const following = new AbortController();
+  const standby: Standby = { options, client, store, instance, following, running: store.run(following.signal) };
+  try {
+    const lease = { client, clock, random, log, namespace: client.namespace, name: leaseName, identity: instance };
+    log.info({ instance, namespace: client.namespace }, "waiting for the leadership");
+    const term = await acquireLease(lease, signal);
+    if (term) return await lead(standby, term);
+  } catch (error) {
+    await leave(standby);
+    throw error;
+  }
+  await leave(standby);
+  return undefined;
+};
+
+/** What works before this process leads: the cache is warm. */
+interface Standby {
+  readonly options: KubernetesOptions;
+  readonly client: KubeClient;
+  readonly store: KubernetesStore;
+  readonly instance: string;
+  /** Ends the following of the API server. */
+  readonly following: AbortController;
+  readonly running: Promise<void>;
+}
+
+const leave = async ({ following, running, client }: Standby): Promise<void> => {
+  following.abort();
+  await running;
+  await client.close();
+};
+
+const lead = async (standby: Standby, term: Term): Promise<Plane> => {
+  const { options, client, store, instance } = standby;
+  const { data, clock, random, log } = options;
+  try {
+    const controlPlaneId = await clusterIdentity(client, client.namespace, random);
+    // Decisions on lists from before the Lease could repeat what the holder before us did last.
+    await Promise.race([store.refreshed(), lossOf(term)]);
+    const records = await openRecords(await openJournal(data), options);
+    const events = new KubeEvents({ client, clock, random, log, instance });
+    log.info({ controlPlaneId, epoch: term.epoch }, "the control plane starts");
+    const wired = wire({
+      data,
+      clock,
+      random,
+      log,
+      store,
+      records,
+      controlPlaneId,
+      events: both(records.events, events),
+      epoch: () => term.epoch,
+      raiseEpoch: (min) => term.raise(min),
+      localHosts: options.localHosts,
+      secret: (namespace, name) => store.secret(namespace, name),
+      massDelete: kubernetesModeGuard,
+      folders: [],
+      annotate: (key, annotations) => annotate(store, key, annotations),
+      problems: () => ({ problems: [], missing: [] }),
+      entries: () => Promise.reject(noBackup()),
+      counters: () => requestsOf(client),
+    });
+    return await run(standby, term, { ...wired, records, events, controlPlaneId });
+  } catch (error) {
+    await term.release();
+    throw error;
+  }
+};
+
+interface Leading extends Wired {
+  readonly records: Records;
+  readonly events: KubeEvents;
+  readonly controlPlaneId: string;
+}
+
+const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plane> => {
+  const { store, options } = standby;
+  const { hosts, controller, control, records, events, controlPlaneId } = leading;
+  const stopping = new AbortController();
+  let server: ControlServer | undefined;
+  const stop: Plane["stop"] = async ({ graceMs }) => {
+    stopping.abort();
+    await server?.close();
+    await controller.stop();
+    // Jobs that a newer leader's hosts would refuse are not worth waiting for.
+    await hosts.stop({ graceMs: term.lost.aborted ? 0 : graceMs });
+    await events.close(eventsGraceMs);
+    // Last of what acts: the next leader begins now.
+    await term.release();
+    await leave(standby);
+    await records.close();
+    options.log.info({}, "the control plane has ended");
+  };
+  try {
+    await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
+    await controller.start();
+    server = await serveSocket(dataPaths(options.data).socket, control, options.log);
+  } catch (error) {
+    await stop({ graceMs: 0 });
+    throw error;
+  }
+  const plane = { control, objects: store.cache, hosts, controller, controlPlaneId, stop };
+  return { ...plane, problems: () => [], lost: term.lost };
+};
+
+const lossOf = (term: Term): Promise<never> =>
+  new Promise((_, reject) =>
+    term.lost.addEventListener("abort", () => reject(new Error("the leadership was lost")), { once: true }),
+  );
+
+const both = (...recorders: readonly EventRecorder[]): EventRecorder => ({
+  record: (key, uid, note) => {
+    for (const recorder of recorders) recorder.record(key, uid, note);
+  },
+});
+
+const requestsOf = ({ counts }: KubeClient): Readonly<Record<string, number>> =>
+  Object.fromEntries([...counts].map(([verb, count]) => [`api${verb[0]?.toUpperCase()}${verb.slice(1)}`, count]));
+
+const noBackup = (): ControlError =>
+  new ControlError(
+    "Unavailable",
+    "the objects of Kubernetes mode are in the cluster: they are not in this control plane's backup",
+    "back up the cluster's objects of group aetherv.io and the ConfigMap aetherv-identity",
+  );
+
+const annotateTries = 5;
+
+/** People's annotations; somebody else's write in between is no reason to refuse. */
+const annotate = async (
+  store: KubernetesStore,
+  key: Key,
+  annotations: Readonly<Record<string, string | null>>,
+): Promise<Resource> => {
+  for (let tries = 1; ; tries += 1) {
+    const present = await store.get(key);
+    if (!present) throw new ControlError("NotFound", `${keyText(key)} does not exist`);
+    try {
+      const next = mergeMetadata(present, { annotations });
+      return next ? await store.putMetadata(next) : present;
+    } catch (error) {
+      if (!(error instanceof ConflictError) || tries >= annotateTries) throw error;
+    }
+  }
+};

@@ -1,0 +1,103 @@
+import { kinds } from "../../controllers/index.ts";
+import { Controller } from "../engine/controller.ts";
+import type { GuardSettings } from "../engine/massDelete.ts";
+import type { EventRecorder, Kind, Store } from "../engine/ports.ts";
+import type { HostDirectory } from "../hosts/directory.ts";
+import type { HostChange } from "../hosts/parts.ts";
+import type { ControlPlane } from "../server/control.ts";
+import { LocalControl, type ControlParts } from "./control.ts";
+import type { Records } from "./history.ts";
+import { wireHosts, type HostWiring } from "./hosts.ts";
+import type { Parts } from "./parts.ts";
+import { dataPaths } from "./paths.ts";
+
+/** What the two modes supply, each in its own way. */
+export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate" | "problems" | "entries"> {
+  readonly data: string;
+  readonly store: Store;
+  readonly records: Records;
+  readonly events: EventRecorder;
+  readonly controlPlaneId: string;
+  readonly epoch: () => number;
+  readonly raiseEpoch: (min: number) => Promise<number>;
+  readonly localHosts: HostWiring["localHosts"];
+  readonly secret: HostWiring["secret"];
+  readonly massDelete: GuardSettings;
+  /** Added to the counters of `aetherv status`. */
+  readonly counters: () => Readonly<Record<string, number>>;
+}
+
+export interface Wired {
+  readonly hosts: HostDirectory;
+  readonly controller: Controller;
+  readonly control: ControlPlane;
+}
+
+/** Puts hosts, engine and API together over an opened store. Nothing works yet. */
+export const wire = (opened: Opened): Wired => {
+  const { store, records, events, controlPlaneId, clock, random, log, massDelete } = opened;
+  const hosts = wireHosts({
+    objects: store.cache,
+    controlPlaneId,
+    clock,
+    random,
+    log,
+    journal: records.journal,
+    localHosts: opened.localHosts,
+    secret: opened.secret,
+    simulated: dataPaths(opened.data).simulated,
+    epoch: opened.epoch,
+    raiseEpoch: opened.raiseEpoch,
+    onChange: (host, change) => controller.wakeHost(host, news(change)),
+  });
+  const controller: Controller = new Controller({
+    store,
+    hosts,
+    kinds: kinds as readonly Kind[],
+    clock,
+    random,
+    log,
+    events,
+    controlPlaneId,
+    massDelete,
+  });
+  return { hosts, controller, control: controlOf(opened, { hosts, controller }) };
+};
+
+const news = (change: HostChange): Parameters<Controller["wakeHost"]>[1] =>
+  change.uids === "all" ? "all" : { uids: change.uids, host: change.host };
+
+const controlOf = (opened: Opened, { hosts, controller }: Omit<Wired, "control">): ControlPlane => {
+  const { store, records, epoch, controlPlaneId, clock, random, folders, annotate, problems, entries } = opened;
+  return new LocalControl({
+    objects: store.cache,
+    hosts,
+    history: records.history,
+    controlPlaneId,
+    mode: "running",
+    epoch,
+    startedAt: clock.now(),
+    folders,
+    now: () => clock.now(),
+    uuid: () => random.uuid(),
+    world: (resource, over) => controller.world(resource, over),
+    watch: (wake, signal) => store.watch(wake, signal),
+    annotate,
+    problems,
+    counters: () => ({ ...countersOf(hosts, controller), ...opened.counters() }),
+    entries,
+    close: () => Promise.resolve(),
+  });
+};
+
+const countersOf = (hosts: HostDirectory, controller: Controller): Readonly<Record<string, number>> => {
+  const perHost = [...hosts.counts().values()];
+  const sum = (pick: (one: (typeof perHost)[number]) => number): number =>
+    perHost.reduce((total, one) => total + pick(one), 0);
+  return {
+    ...(controller.counters() as unknown as Record<string, number>),
+    hostInventories: sum((one) => one.inventories),
+    hostJobs: sum((one) => one.jobs),
+    hostBytes: sum((one) => one.bytes),
+  };
+};

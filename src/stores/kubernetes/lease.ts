@@ -1,0 +1,273 @@
+import type { Clock, Logger, Random } from "../../engine/ports.ts";
+import type { KubeClient } from "./client.ts";
+import { KubeError } from "./error.ts";
+import { microTime } from "./microTime.ts";
+
+/** Annotation of the Lease: the highest epoch that any holder has used. */
+export const epochAnnotation = "aetherv.io/epoch";
+
+export interface LeaseOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly namespace: string;
+  readonly name: string;
+  /** Unique for each process: the pod's name and something random. */
+  readonly identity: string;
+  readonly times?: LeaseTimes;
+}
+
+/** As controller-runtime has them. */
+export interface LeaseTimes {
+  /** Others wait so long after the last sign of life before they take over, milliseconds; whole seconds. */
+  readonly durationMs: number;
+  /** The holder that could not renew for so long stops by itself; shorter than the duration. */
+  readonly deadlineMs: number;
+  /** Between two tries. */
+  readonly retryMs: number;
+}
+
+const defaultTimes: LeaseTimes = { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 };
+
+interface Lease {
+  readonly metadata: {
+    readonly name: string;
+    readonly resourceVersion?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: LeaseSpec;
+}
+
+interface LeaseSpec {
+  readonly holderIdentity?: string;
+  readonly leaseDurationSeconds?: number;
+  /** metav1.MicroTime. */
+  readonly acquireTime?: string;
+  readonly renewTime?: string;
+  readonly leaseTransitions?: number;
+}
+
+/** A time of leadership. */
+export interface Term {
+  /** Fences jobs: hosts refuse those of a lower one. Higher than that of every holder before. */
+  readonly epoch: number;
+  /** Fires once the leadership is lost, or given back. */
+  readonly lost: AbortSignal;
+  /** At least `min`, in the Lease before it is used. Rejects when the leadership is lost. */
+  raise(min: number): Promise<number>;
+  /** Gives the Lease back, so that the next holder need not wait. */
+  release(): Promise<void>;
+}
+
+/** Waits until this process may lead; undefined when the signal fired before. */
+export const acquireLease = async (options: LeaseOptions, signal: AbortSignal): Promise<Term | undefined> => {
+  const { clock, random, log, identity, times = defaultTimes } = options;
+  const seen = new Sight(clock);
+  while (!signal.aborted) {
+    try {
+      const lease = await read(options, signal);
+      if (seen.isFree(lease)) {
+        const asked = clock.now().getTime();
+        const epoch = epochOf(lease) + 1;
+        const taken = await write(options, heldBy(options, lease, epoch), signal);
+        log.info({ identity, epoch }, "leadership acquired");
+        return new HeldTerm(options, taken, epoch, asked);
+      }
+    } catch (error) {
+      if (signal.aborted) break;
+      // Lost the race for the Lease, or no answer: both are tried again.
+      if (!isConflict(error)) log.warn({ err: error }, "the Lease cannot be read or taken; it is tried again");
+    }
+    await clock.sleep(times.retryMs * (0.8 + random.next() * 0.4), signal);
+  }
+  return undefined;
+};
+
+/** Tells whether a Lease is free by this machine's own clock: those of others may be wrong. */
+class Sight {
+  readonly #clock: Clock;
+  #version = "";
+  #since = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  isFree(lease: Lease | undefined): boolean {
+    const { holderIdentity = "", leaseDurationSeconds = 0 } = lease?.spec ?? {};
+    if (lease === undefined || holderIdentity === "") return true;
+    const now = this.#clock.now().getTime();
+    const version = lease.metadata.resourceVersion ?? "";
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#since = now;
+    }
+    return now - this.#since > leaseDurationSeconds * 1000;
+  }
+}
+
+class HeldTerm implements Term {
+  readonly #options: LeaseOptions;
+  readonly #times: LeaseTimes;
+  readonly #ended = new AbortController();
+  #lease: Lease;
+  #epoch: number;
+  /** When the last successful renewal was asked for: by then at the latest others began to count. */
+  #renewed: number;
+  #writing: Promise<unknown> = Promise.resolve();
+  readonly #renewing: Promise<void>;
+  readonly #stopRenewing = new AbortController();
+
+  constructor(options: LeaseOptions, lease: Lease, epoch: number, asked: number) {
+    this.#options = options;
+    this.#times = options.times ?? defaultTimes;
+    this.#lease = lease;
+    this.#epoch = epoch;
+    this.#renewed = asked;
+    this.#renewing = this.#renew();
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get lost(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  async raise(min: number): Promise<number> {
+    return this.#exclusive(async () => {
+      if (this.#ended.signal.aborted) throw new Error("the leadership is lost: the epoch is not raised");
+      if (min <= this.#epoch) return this.#epoch;
+      try {
+        await this.#put(min);
+      } catch (error) {
+        if (error instanceof LostError) this.#lose(error.message);
+        throw error;
+      }
+      this.#epoch = min;
+      return min;
+    });
+  }
+
+  async release(): Promise<void> {
+    this.#stopRenewing.abort();
+    await this.#renewing;
+    if (this.#ended.signal.aborted) return;
+    await this.#exclusive(async () => {
+      this.#ended.abort();
+      try {
+        await write(this.#options, releasedBy(this.#options, this.#lease), AbortSignal.timeout(this.#times.retryMs));
+        this.#options.log.info({ identity: this.#options.identity }, "leadership given back");
+      } catch (error) {
+        // Nobody leads until the Lease runs out; that is all.
+        this.#options.log.warn({ err: error }, "the Lease could not be given back; it runs out by itself");
+      }
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { clock, log } = this.#options;
+    const stop = this.#stopRenewing.signal;
+    while (!stop.aborted) {
+      await clock.sleep(this.#times.retryMs, stop);
+      if (stop.aborted) return;
+      try {
+        await this.#exclusive(() => this.#put(this.#epoch));
+      } catch (error) {
+        log.warn({ err: error }, "the Lease was not renewed; it is tried again");
+        if (error instanceof LostError) return this.#lose(error.message);
+      }
+      if (clock.now().getTime() - this.#renewed > this.#times.deadlineMs) return this.#lose("it could not be renewed");
+    }
+  }
+
+  #lose(why: string): void {
+    this.#options.log.error({ identity: this.#options.identity }, `the leadership is lost: ${why}`);
+    this.#ended.abort();
+  }
+
+  /** Renews with this epoch. A LostError when somebody else holds the Lease. */
+  async #put(epoch: number): Promise<void> {
+    const { clock } = this.#options;
+    const asked = clock.now().getTime();
+    const signal = AbortSignal.timeout(this.#times.deadlineMs / 2);
+    try {
+      this.#lease = await write(this.#options, renewedBy(this.#options, this.#lease, epoch), signal);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      const present = await read(this.#options, signal);
+      const holder = present?.spec?.holderIdentity;
+      if (present === undefined || holder !== this.#options.identity)
+        throw new LostError(`${holder ?? "nobody"} holds the Lease`, { cause: error });
+      // Somebody else edited it: it is still ours.
+      this.#lease = await write(this.#options, renewedBy(this.#options, present, epoch), signal);
+    }
+    this.#renewed = asked;
+  }
+
+  /** One write at a time: each needs the version that the one before made. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#writing.then(work);
+    this.#writing = done.catch(() => undefined);
+    return done;
+  }
+}
+
+class LostError extends Error {
+  override readonly name = "LostError";
+}
+
+const isConflict = (error: unknown): boolean =>
+  error instanceof KubeError && (error.code === 409 || error.code === 404);
+
+const epochOf = (lease: Lease | undefined): number => {
+  const value = Number(lease?.metadata.annotations?.[epochAnnotation] ?? 0);
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
+};
+
+const withEpoch = ({ metadata }: Lease, epoch: number): Lease["metadata"] => ({
+  ...metadata,
+  annotations: { ...metadata.annotations, [epochAnnotation]: String(epoch) },
+});
+
+const heldBy = (options: LeaseOptions, before: Lease | undefined, epoch: number): Lease => {
+  const { name, clock, identity, times = defaultTimes } = options;
+  const now = microTime(clock.now());
+  return {
+    metadata: withEpoch(before ?? { metadata: { name } }, epoch),
+    spec: {
+      holderIdentity: identity,
+      leaseDurationSeconds: Math.ceil(times.durationMs / 1000),
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions: (before?.spec?.leaseTransitions ?? -1) + 1,
+    },
+  };
+};
+
+const renewedBy = ({ clock }: LeaseOptions, lease: Lease, epoch: number): Lease => ({
+  metadata: withEpoch(lease, epoch),
+  spec: { ...lease.spec, renewTime: microTime(clock.now()) },
+});
+
+const releasedBy = ({ clock }: LeaseOptions, lease: Lease): Lease => ({
+  ...lease,
+  spec: { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTime(clock.now()) },
+});
+
+const collection = ({ namespace }: LeaseOptions): string =>
+  `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+
+const read = (options: LeaseOptions, signal: AbortSignal): Promise<Lease | undefined> =>
+  options.client.find<Lease>(`${collection(options)}/${encodeURIComponent(options.name)}`, signal);
+
+/** Makes the Lease, or changes it if it is still of the version that was read. */
+const write = (options: LeaseOptions, lease: Lease, signal: AbortSignal): Promise<Lease> => {
+  const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", ...lease };
+  const path = collection(options);
+  if (lease.metadata.resourceVersion === undefined)
+    return options.client.call<Lease>({ verb: "create", path, body, signal });
+  return options.client.call<Lease>({ verb: "update", path: `${path}/${options.name}`, body, signal });
+};
