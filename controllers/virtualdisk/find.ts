@@ -28,8 +28,11 @@ export type Found =
   | { readonly at: "lost"; readonly path: string; readonly uid: string };
 
 /** The disk's file: by the uid in its name, else by the identifier pinned in status; a File by its path until then. */
-export const find = ({ disk, snapshot, world, hostName }: Scene): Found => {
-  const matches = matching(disk, snapshot);
+export const find = (scene: Scene): Found => {
+  const { disk, snapshot, world, hostName } = scene;
+  const all = matching(disk, snapshot);
+  const original = movedHalfway(scene, all);
+  const matches = original ? [original] : all;
   if (matches.length > 1) {
     const paths = matches.map(({ path }) => path).join(", ");
     return {
@@ -44,6 +47,21 @@ export const find = ({ disk, snapshot, world, hostName }: Scene): Found => {
   if (!snapshot.complete) return { at: "unknown", message: `Host ${hostName} has not told yet all that it holds.` };
   if (wasProvisioned(disk)) return { at: "missing", message: missingText(disk, snapshot) };
   return lostOne({ disk, snapshot, world }) ?? { at: "absent" };
+};
+
+/**
+ * The original, when the other file is the copy that a move made of it and did not come to put the original away: sent again, the move
+ * judges the copy and finishes. Only while the copy lies where the spec wants the disk and no machine has either of them.
+ */
+const movedHalfway = (scene: Scene, files: readonly DiskState[]): DiskState | undefined => {
+  const { disk, snapshot } = scene;
+  const { storageClass } = disk.spec;
+  const original = files.find(({ path }) => samePath(path, disk.status?.path ?? ""));
+  const [copy, ...more] = files.filter((one) => one !== original);
+  if (!original || !copy || more.length > 0 || storageClass === undefined) return undefined;
+  const same = copy.diskId === original.diskId && copy.uid === original.uid && copy.size === original.size;
+  const wanted = classesAt(scene, copy.path).includes(storageClass);
+  return same && wanted && files.every(({ path }) => snapshot.holders(path).length === 0) ? original : undefined;
 };
 
 const fileOf = (state: DiskState, snapshot: SnapshotView): File => {

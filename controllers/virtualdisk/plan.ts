@@ -61,6 +61,7 @@ export const planPresent = (scene: Scene, file: File): DiskPlan => {
   const detach = detaching(scene, file, target);
   const attach = attaching(scene, file, target);
   const parts = [
+    ...unusable(file),
     ...immutable(scene, file),
     ...detach,
     ...moving(scene, file),
@@ -82,6 +83,17 @@ const replacing = (
     isBlocked(one) ? one : afterwards({ ...one, step: { ...one.step, changes: [] } }, before),
   );
 };
+
+/** A file that can't be opened: whatever it is to be, its owner has to put its parent right first. */
+const unusable = ({ state }: File): readonly Blocked[] =>
+  state.unusable === undefined
+    ? []
+    : [
+        stalled(
+          "CheckpointChainBroken",
+          `${state.path} can't be opened: ${state.unusable}. Put the parent back as it was.`,
+        ),
+      ];
 
 /** What the file is and can't become. */
 const immutable = (scene: Scene, { state }: File): readonly Planned[] => {

@@ -3,7 +3,7 @@ import { bytesText } from "../../../src/api/quantity.ts";
 import { fail, JobError } from "./errors.ts";
 import { isCheckpointFile, isLocalPath, isPathPart, pathKey, samePath } from "./paths.ts";
 import type { DiskFile, HostFile, Vm } from "./types.ts";
-import { images } from "./views.ts";
+import { changedParent, images } from "./views.ts";
 import type { World } from "./world.ts";
 
 const TRANSIENT: readonly Vm["state"][] = [
@@ -114,6 +114,12 @@ export const refuseOpen = (file: DiskFile): void => {
 
 export const refuseShared = (file: DiskFile): void => {
   if (/\.vhds$/i.test(file.path)) fail("DiskShared", `${file.path} is a shared disk`);
+};
+
+/** Refuses a file whose chain does not open. */
+export const refuseUnusable = (world: World, path: string): void => {
+  const why = changedParent(world, path);
+  if (why !== undefined) fail("HyperVError", `0xC03A000E, the chain of virtual hard disks is corrupted: ${why}`);
 };
 
 /** Refuses a file that any machine refers to (but the one excepted). */

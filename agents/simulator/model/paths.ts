@@ -29,6 +29,9 @@ export const isLocalPath = (path: string): boolean =>
 export const SIDECAR = ".aetherv.json";
 export const TRASH_FOLDER = "AetherV.Trash";
 
+/** Files of change tracking (backups), which lie beside a disk's file and go with it. */
+export const COMPANIONS = [".rct", ".mrt"] as const;
+
 export const isPartial = (path: string): boolean => /\.partial\.vhdx?$/i.test(path);
 export const isCheckpointFile = (path: string): boolean => /\.avhdx?$/i.test(path);
 export const isTrash = (path: string): boolean => pathKey(path).includes(`\\${TRASH_FOLDER.toLowerCase()}\\`);

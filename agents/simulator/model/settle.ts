@@ -41,9 +41,18 @@ const merged = (world: World, vm: Vm, files: readonly string[]): Vm => {
   return { ...vm, drives, merging };
 };
 
+/** A machine that runs writes into the files that its drives point at. */
+const written = (world: World, vm: Vm, at: number): void => {
+  for (const { path } of vm.drives) {
+    const file = world.disk(path);
+    if (file) world.putFile({ ...file, writtenAt: new Date(at).toISOString() });
+  }
+};
+
 const applied = (world: World, vm: Vm, due: Due): Vm => {
   switch (due.what) {
     case "Running":
+      written(world, vm, due.at);
       return { ...vm, state: "Running" };
     case "Off":
       return stopped(vm);

@@ -16,6 +16,13 @@ export interface ContentOs {
   readonly generations: readonly (1 | 2)[];
 }
 
+/** What a differencing disk remembers of its parent. */
+export interface ParentMark {
+  readonly diskId: string;
+  readonly size: number;
+  readonly writtenAt?: string;
+}
+
 /** A virtual hard disk's file. Sizes in bytes. */
 export interface DiskFile {
   readonly type: "disk";
@@ -27,6 +34,10 @@ export interface DiskFile {
   readonly logicalSectorBytes: 512 | 4096;
   readonly blockSize?: number;
   readonly parentPath?: string;
+  /** What the parent was when this file was made of it: with another one it can't be opened. */
+  readonly parent?: ParentMark;
+  /** When something was written into it last, RFC 3339; a copy of the file keeps it. Absent: never. */
+  readonly writtenAt?: string;
   readonly diskId: string;
   readonly readOnly: boolean;
   readonly os?: ContentOs;

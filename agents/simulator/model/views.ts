@@ -79,13 +79,24 @@ export const busyReason = (world: World, file: DiskFile): string | undefined => 
   return undefined;
 };
 
+/** Why a file can't be opened at all: it, or a parent of it, is based on a file that is another one by now. */
+export const changedParent = (world: World, path: string): string | undefined => {
+  const chain = world.chain(path);
+  const broken = chain.find(({ parent }, at) => {
+    const found = chain[at + 1];
+    return parent && found && (["diskId", "size", "writtenAt"] as const).some((name) => parent[name] !== found[name]);
+  });
+  return broken && `the parent ${broken.parentPath} of ${broken.path} is not as it was when that was made of it`;
+};
+
 export const diskState = (world: World, file: DiskFile): DiskState => {
-  const { type: _t, os: _o, openBy: _b, ...shown } = file;
+  const { type: _t, os: _o, openBy: _b, parent: _p, writtenAt: _w, ...shown } = file;
   return {
     ...shown,
     ...optional("uid", uidInName(world, file.path)),
     ...optional("sidecar", world.sidecar(file.path)),
     ...optional("busy", busyReason(world, file)),
+    ...optional("unusable", changedParent(world, file.path)),
   };
 };
 

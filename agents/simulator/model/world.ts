@@ -1,10 +1,19 @@
 import { fail } from "./errors.ts";
-import { fileName, isUnder, nameUid, pathKey, samePath, SIDECAR } from "./paths.ts";
+import { COMPANIONS, fileName, isUnder, join, nameUid, pathKey, samePath, SIDECAR } from "./paths.ts";
 import type { Transaction } from "./state.ts";
 import type { DiskFile, Drive, Host, HostFile, Run, Switch, Vm, Volume } from "./types.ts";
 
 /** Kinds of entries that an inventory shows. */
 export const VISIBLE_KINDS = ["vm", "file", "switch", "volume", "host"] as const;
+
+const savedState = ({ id, path, state, memory }: Vm): HostFile | undefined =>
+  state === "Saved" || state === "Saving"
+    ? {
+        type: "text",
+        path: join(path, "Virtual Machines", `${id.toUpperCase()}.vmrs`),
+        fileSize: memory.assignedBytes ?? memory.startupBytes,
+      }
+    : undefined;
 
 /** Typed access to the host's things inside one transaction. */
 export class World {
@@ -35,6 +44,7 @@ export class World {
   putVm(vm: Vm): void {
     const before = this.vm(vm.id);
     this.tx.put(`vm:${vm.id}`, vm);
+    this.#keepSavedState(before, vm);
     if (before) this.#touchReleased(before, vm.drives);
   }
 
@@ -48,7 +58,17 @@ export class World {
   removeVm(id: string): void {
     const before = this.vm(id);
     this.tx.delete(`vm:${id}`);
+    this.#keepSavedState(before, undefined);
     if (before) this.#touchReleased(before, []);
+  }
+
+  /** A saved machine's memory lies in a file beside its configuration, as long as it is saved. */
+  #keepSavedState(before: Vm | undefined, now: Vm | undefined): void {
+    const file = now && savedState(now);
+    const old = before && savedState(before);
+    if (old && old.path !== file?.path) this.removeFile(old.path);
+    // While saving, the memory is known; when saved it is not any more.
+    if (file && !this.file(file.path)) this.putFile(file);
   }
 
   /** Files that a machine let go look different now (no longer busy), so they count as changed. */
@@ -94,6 +114,13 @@ export class World {
     if (this.file(to)) fail("NameConflict", `${to} exists already`);
     this.removeFile(from);
     this.putFile({ ...file, path: to });
+    if (file.type === "disk")
+      for (const end of COMPANIONS) if (this.file(from + end)) this.renameFile(from + end, to + end);
+  }
+
+  /** A disk's file with the files of change tracking beside it. */
+  removeDisk(path: string): void {
+    for (const end of ["", ...COMPANIONS]) this.removeFile(path + end);
   }
 
   /** The file and its parents as far as they exist, leaf first. */

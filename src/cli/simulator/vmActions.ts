@@ -219,7 +219,7 @@ export const addCheckpoint: AdminAction = async (stateDir, [name = "", label = "
   });
 
 const childOf = (parent: DiskFile, path: string): DiskFile => {
-  const { os: _os, openBy: _open, ...rest } = parent;
+  const { os: _os, openBy: _open, parent: _parent, writtenAt: _written, ...rest } = parent;
   const fileSize = Math.min(GIB, parent.size);
   return {
     ...rest,

@@ -864,6 +864,11 @@ export const stateSchema = {
      "type": "string",
      "maxLength": 256,
      "description": "Why the file can't be opened alone now (attached and running, merging, copied, opened by another program); absent when it can."
+    },
+    "unusable": {
+     "type": "string",
+     "maxLength": 1024,
+     "description": "Why the file can't be opened at all: its parent, or a parent of that, is another one than it was made of (identifier, size or last write differ). Absent when nothing is known against it."
     }
    }
   },

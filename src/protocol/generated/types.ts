@@ -306,6 +306,10 @@ export interface DiskState {
    * Why the file can't be opened alone now (attached and running, merging, copied, opened by another program); absent when it can.
    */
   busy?: string;
+  /**
+   * Why the file can't be opened at all: its parent, or a parent of that, is another one than it was made of (identifier, size or last write differ). Absent when nothing is known against it.
+   */
+  unusable?: string;
 }
 export interface TrashItem {
   path: Path;

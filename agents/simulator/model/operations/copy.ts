@@ -38,7 +38,7 @@ const oldPartials = (world: World, uid: string): readonly string[] =>
 /** Removes what interrupted copies of the owner left. */
 export const removePartials = async (job: Job, uid: string): Promise<void> => {
   for (const path of job.read((world) => oldPartials(world, uid)))
-    await job.effect("partialRemoved", (world) => world.removeFile(path));
+    await job.effect("partialRemoved", (world) => world.removeDisk(path));
 };
 
 /** Takes the time of so many bytes, telling how far it is. */

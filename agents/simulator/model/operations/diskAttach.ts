@@ -1,5 +1,13 @@
 import { fail } from "../errors.ts";
-import { refuseCheckpoints, refuseChildren, refuseOpen, refuseSavedOrPaused, requireOff } from "../guards.ts";
+import {
+  refuseCheckpoints,
+  refuseChildren,
+  refuseOpen,
+  refuseSavedOrPaused,
+  refuseShared,
+  refuseUnusable,
+  requireOff,
+} from "../guards.ts";
 import { isBootDrive } from "../guest.ts";
 import type { Answer, Job } from "../job.ts";
 import { findOwnedDisk, ownedDisk, ownedVm } from "../ownership.ts";
@@ -13,7 +21,9 @@ type AttachJob = Job<"disk.attach">;
 
 const checkFile = (world: World, file: DiskFile, vm: Vm): void => {
   refuseOpen(file);
+  refuseShared(file);
   refuseChildren(world, file);
+  refuseUnusable(world, file.path);
   if (vm.generation === 2 && file.format === "VHD")
     fail("InvalidRequest", `${file.path}: a machine of generation 2 takes VHDX only`);
   const other = world.holders(file.path).find((holder) => holder.vm.id !== vm.id);

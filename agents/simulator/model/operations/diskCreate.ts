@@ -1,8 +1,8 @@
 import { fail } from "../errors.ts";
-import { refuseCheckpoints, refuseOpen, refuseShared, requireSpace } from "../guards.ts";
+import { refuseCheckpoints, refuseOpen, refuseShared, refuseUnusable, requireSpace } from "../guards.ts";
 import type { Answer, Job } from "../job.ts";
 import { folderOf, fileName, isLocalPath, isPartial, isTrash, join, nameUid, samePath } from "../paths.ts";
-import type { DiskFile } from "../types.ts";
+import type { DiskFile, ParentMark } from "../types.ts";
 import type { World } from "../world.ts";
 import { copyDisk, copyBytes, takeCopyTime } from "./copy.ts";
 import {
@@ -64,6 +64,9 @@ const checkParent = (world: World, parent: DiskFile): void => {
   if (direct) fail("DiskInUse", `${parent.path} is attached to ${direct.vm.name}; a parent is read only`);
 };
 
+const markOf = ({ diskId, size, writtenAt }: DiskFile): ParentMark =>
+  writtenAt === undefined ? { diskId, size } : { diskId, size, writtenAt };
+
 const differencing = async (job: CreateJob): Promise<string> => {
   const { owner, layout, size, format } = job.spec;
   const { path, parent } = job.read((world) => {
@@ -94,6 +97,7 @@ const differencing = async (job: CreateJob): Promise<string> => {
       logicalSectorBytes: parent.logicalSectorBytes,
       ...(blockSize === undefined ? {} : { blockSize }),
       parentPath: parent.path,
+      parent: markOf(world.knownDisk(parent.path)),
       diskId: job.uuid(),
       readOnly: false,
     });
@@ -178,6 +182,7 @@ const checkSource = (world: World, source: DiskFile): void => {
   const running = world.holders(source.path).find(({ vm }) => vm.state !== "Off");
   const onlyParent = running && !samePath(running.drive.path, source.path);
   refuseCheckpoints(world, source);
+  refuseUnusable(world, source.path);
   // A parent is read only, so children in use don't matter.
   if (running && !onlyParent)
     fail("DiskInUse", `${source.path} is attached to ${running.vm.name}, which is ${running.vm.state}`);

@@ -39,6 +39,11 @@ const affected = (world: World, table: StateTable, since: number): { vms: Set<st
     if (switches || chain.some((path) => files.has(path))) vms.add(vm.id);
     if (vms.has(vm.id)) for (const path of chain) files.add(path);
   }
+  // A changed parent makes its children unusable.
+  const children = world
+    .disks()
+    .filter(({ parent, path }) => parent && world.chain(path).some((one) => files.has(pathKey(one.path))));
+  for (const { path } of children) files.add(pathKey(path));
   return { vms, files };
 };
 

@@ -3,6 +3,7 @@ import type { OperationHandler } from "../job.ts";
 import * as disk from "./disk.ts";
 import * as attach from "./diskAttach.ts";
 import * as diskCreate from "./diskCreate.ts";
+import * as diskMove from "./diskMove.ts";
 import * as dvd from "./dvd.ts";
 import * as guest from "./guestItems.ts";
 import * as host from "./host.ts";
@@ -28,7 +29,7 @@ export const OPERATIONS: { readonly [O in HostOperation]: OperationHandler<O> } 
   "disk.update": disk.update,
   "disk.attach": attach.attach,
   "disk.detach": attach.detach,
-  "disk.move": disk.move,
+  "disk.move": diskMove.move,
   "disk.delete": disk.remove,
   "disk.restore": disk.restore,
   "nic.create": nic.create,

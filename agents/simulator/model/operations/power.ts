@@ -1,6 +1,6 @@
 import type { ShutdownMode } from "../../../../src/protocol/generated/types.ts";
 import { fail } from "../errors.ts";
-import { refuseBusy, requireMemory } from "../guards.ts";
+import { refuseBusy, refuseUnusable, requireMemory, requireSpace } from "../guards.ts";
 import { bootDrive, obeysShutdown } from "../guest.ts";
 import type { Answer, Job } from "../job.ts";
 import { freeMacs } from "../macs.ts";
@@ -38,6 +38,7 @@ const dynamicMacs = (world: World, vm: Vm): Vm["adapters"] => {
 
 const startPatch = (job: Job, world: World, vm: Vm, resumed: boolean): Partial<Vm> => {
   requireMemory(world, vm, vm.memory.startupBytes);
+  for (const { path } of vm.drives) refuseUnusable(world, path);
   const at = job.after(job.latency.startMs);
   const up: Due[] =
     bootDrive(world, vm) && !resumed ? [{ at: at + job.after(job.latency.bootMs) - job.now(), what: "GuestUp" }] : [];
@@ -112,6 +113,7 @@ const suspend = async (job: Job, vmId: string, to: "Saved" | "Paused"): Promise<
   await job.effect(to === "Saved" ? "saving" : "pausing", (world) => {
     world.changeVm(vmId, (vm) => {
       refuseBusy(vm);
+      if (to === "Saved") requireSpace(world, vm.path, vm.memory.assignedBytes ?? vm.memory.startupBytes);
       const at = job.after(to === "Saved" ? job.latency.saveMs : 0);
       return { state: to === "Saved" ? "Saving" : "Pausing", due: [...vm.due, { at, what: to }] };
     });

@@ -38,7 +38,7 @@ const nextClock = (before: PurgeClock | undefined, now: number): PurgeClock => {
 
 const removeTrash = (world: World, path: string): void => {
   const folder = folderOf(path);
-  world.removeFile(path);
+  world.removeDisk(path);
   world.removeFile(join(folder, "manifest.json"));
 };
 

@@ -745,3 +745,76 @@ describe("deletion", () => {
     expect(host.snapshot.trash.size).toBe(0);
   });
 });
+
+describe("a detached disk's storage class", () => {
+  const moved = async (): Promise<{ lab: Lab; host: LabHost; path: string }> => {
+    const { lab, host } = await running();
+    put(lab, "VirtualDisk", "data", blank("1Gi", { host: "hv1", storageClass: "standard" }));
+    await lab.settle();
+    jobs(lab);
+    return { lab, host, path: disk(lab, "data").path ?? "" };
+  };
+  const files = (host: LabHost): readonly string[] =>
+    [...host.snapshot.disks.values()].map(({ path }) => path).filter((path) => path.includes("\\data."));
+  /** What a move leaves that was cut off before it put the original away; then somebody writes into the original. */
+  const copyBeside = (host: LabHost, path: string, writtenAt?: string): void =>
+    host.admin((world) => {
+      const file = world.knownDisk(path);
+      world.putFile({ ...file, path: path.replace("D:\\Disks", "D:\\Fast") });
+      if (writtenAt !== undefined) world.putFile({ ...file, writtenAt });
+    });
+
+  test("changes by a copy; the original goes to the trash", async () => {
+    const { lab, host, path } = await moved();
+    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.move data"]);
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+    expect(files(host)).toEqual([path.replace("D:\\Disks", "D:\\Fast")]);
+    expect([...host.snapshot.trash.values()]).toMatchObject([{ originalPath: path }]);
+  });
+
+  test("a move that was cut off before it put the original away is finished", async () => {
+    const { lab, host, path } = await moved();
+    copyBeside(host, path);
+    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.move data"]);
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+    expect(files(host)).toEqual([path.replace("D:\\Disks", "D:\\Fast")]);
+  });
+
+  test("a copy that is older than the original replaces nothing", async () => {
+    const { lab, host, path } = await moved();
+    copyBeside(host, path, "2026-01-01T09:00:00.000Z");
+    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("False/NameConflict");
+    expect(files(host)).toHaveLength(2);
+  });
+
+  test("two files that no move explains stay ambiguous", async () => {
+    const { lab, host, path } = await moved();
+    copyBeside(host, path);
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("False/OwnershipAmbiguous");
+  });
+});
+
+test("a disk whose parent was changed is reported and left alone", async () => {
+  const { lab, host } = stage();
+  put(lab, "VirtualDisk", "child", {
+    host: "hv1",
+    source: { type: "Differencing", parent: { type: "Image", name: "debian-12" } },
+  });
+  await lab.settle();
+  expect(told(lab, "VirtualDisk", "child")).toBe("True/Converged");
+  jobs(lab);
+  host.admin((world) => {
+    const image = world.disks().find(({ path }) => path.endsWith("debian-12.vhdx"));
+    if (image) world.putFile({ ...image, writtenAt: "2026-01-01T09:00:00.000Z" });
+  });
+  await lab.settle();
+  expect(told(lab, "VirtualDisk", "child")).toBe("False/CheckpointChainBroken");
+  expect(jobs(lab)).toEqual([]);
+});

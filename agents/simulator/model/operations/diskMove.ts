@@ -1,0 +1,156 @@
+import { fail } from "../errors.ts";
+import {
+  classPath,
+  refuseAttached,
+  refuseCheckpoints,
+  refuseChildren,
+  refuseOpen,
+  refuseSavedOrPaused,
+  refuseShared,
+  requireParts,
+  requireSpace,
+} from "../guards.ts";
+import type { Answer, Job } from "../job.ts";
+import { isOwnDisk, ownedDisk } from "../ownership.ts";
+import { COMPANIONS, fileName, folderOf, join, nameUid, samePath, SIDECAR } from "../paths.ts";
+import type { DiskFile } from "../types.ts";
+import type { World } from "../world.ts";
+import { removePartials, takeCopyTime } from "./copy.ts";
+import { created, extension, writeSidecar } from "./diskFiles.ts";
+import { intoTrash } from "./trash.ts";
+
+type MoveJob = Job<"disk.move">;
+
+const moveTo = (world: World, file: DiskFile, folder: string, namespace: string): string => {
+  requireParts(namespace);
+  return samePath(folderOf(folderOf(file.path)), folder) ? file.path : join(folder, namespace, fileName(file.path));
+};
+
+/** Move-VMStorage of one machine's disks at a time, at most. */
+const MOST_MOVES_OF_A_VM = 2;
+
+const refuseThirdMove = (job: MoveJob, world: World, file: DiskFile): void => {
+  const vms = new Set(world.holders(file.path).map(({ vm }) => vm.id));
+  const others = world
+    .runs()
+    .filter((run) => run.operation === "disk.move" && run.correlation_id !== job.id)
+    .filter((run) =>
+      world.vms().some((vm) => vms.has(vm.id) && vm.drives.some(({ path }) => run.locks.includes(nameUid(path) ?? ""))),
+    );
+  if (others.length >= MOST_MOVES_OF_A_VM)
+    fail("Busy", `${others.length} storage migrations of the machine are under way, the most there can be`);
+};
+
+const checkMove = (world: World, file: DiskFile): void => {
+  refuseOpen(file);
+  refuseShared(file);
+  refuseCheckpoints(world, file);
+  refuseChildren(world, file);
+  for (const { vm } of world.holders(file.path)) refuseSavedOrPaused(vm, "moving its disk");
+};
+
+const checkTarget = (world: World, file: DiskFile, target: string): void => {
+  if (world.file(target)) fail("NameConflict", `${target} exists already`);
+  requireSpace(world, target, file.fileSize);
+};
+
+/** Whether the copy holds what the file holds now: nothing was written into either since the copy was made. */
+const isCopyOf = (copy: DiskFile | undefined, file: DiskFile): boolean =>
+  copy !== undefined &&
+  (["diskId", "size", "fileSize", "format", "diskType", "parentPath", "writtenAt"] as const).every(
+    (name) => copy[name] === file[name],
+  );
+
+/** The disk at its new place when the old file is gone already: an earlier move was cut off after that. */
+const movedAlready = (job: MoveJob, world: World, folder: string): DiskFile | undefined => {
+  const target = join(folder, job.spec.owner.namespace, fileName(job.spec.path));
+  const file = world.disk(target);
+  return file && !world.disk(job.spec.path) && isOwnDisk(file, job.spec.owner, job.spec.diskId) ? file : undefined;
+};
+
+export const move = async (job: MoveJob): Promise<Answer> => {
+  const { spec } = job;
+  const folder = job.read((world) => classPath(world, spec.layout, spec.storageClass));
+  job.touchDisk(spec.path);
+  const done = job.read((world) => movedAlready(job, world, folder));
+  if (done) return moved(job, spec.path, done.path);
+  const { file, target, attached } = job.read((world) => {
+    const found = ownedDisk(world, spec);
+    const to = moveTo(world, found, folder, spec.owner.namespace);
+    if (!samePath(to, found.path)) checkMove(world, found);
+    return { file: found, target: to, attached: world.holders(found.path).length > 0 };
+  });
+  if (samePath(target, file.path)) return created(job, file.path);
+  if (attached) await moveOfMachine(job, file, target);
+  else await moveByCopy(job, file, target);
+  return moved(job, file.path, target);
+};
+
+/** The hint goes with the file. */
+const moved = async (job: MoveJob, from: string, to: string): Promise<Answer> => {
+  await writeSidecar(job, to, job.spec.owner.uid);
+  if (job.read((world) => world.sidecar(from)))
+    await job.effect("sidecarRemoved", (world) => world.removeFile(from + SIDECAR));
+  job.read((world) => {
+    for (const { vm } of world.holders(to)) job.touchVmAndDisks(world, vm.id);
+  });
+  return created(job, to);
+};
+
+/** Move-VMStorage: the host copies and switches over, running or not, as one change. */
+const moveOfMachine = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
+  job.read((world) => {
+    refuseThirdMove(job, world, file);
+    checkTarget(world, file, target);
+  });
+  await takeCopyTime(job, file.fileSize, `moving ${fileName(file.path)}`);
+  await job.effect("moved", (world) => {
+    const now = ownedDisk(world, job.spec);
+    checkMove(world, now);
+    checkTarget(world, now, target);
+    world.renameFile(now.path, target);
+    for (const vm of world.vms()) {
+      const drives = vm.drives.map((drive) => (samePath(drive.path, now.path) ? { ...drive, path: target } : drive));
+      if (vm.drives.some((drive) => samePath(drive.path, now.path))) world.putVm({ ...vm, drives });
+    }
+  });
+};
+
+/** A detached disk: copied, the copy verified, the original put into the trash. Cut off anywhere, no content is lost. */
+const moveByCopy = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
+  const { owner, layout } = job.spec;
+  // A copy that an earlier move finished is not made again, unless the disk was written since: then it is somebody's to judge.
+  if (!job.read((world) => isCopyOf(world.disk(target), file))) await copied(job, file, target);
+  const retentionSeconds = layout.trashRetentionSeconds;
+  const check = (world: World, now: DiskFile): void => {
+    checkMove(world, now);
+    refuseAttached(world, now);
+    if (!isCopyOf(world.disk(target), now)) fail("Busy", `${now.path} was written while it was copied`);
+  };
+  await intoTrash(job, file, { owner, retentionSeconds, check });
+};
+
+const copied = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
+  const { owner } = job.spec;
+  job.read((world) => checkTarget(world, file, target));
+  await removePartials(job, owner.uid);
+  const partial = join(folderOf(target), `${owner.uid}.${job.id}.partial.${extension(file.format)}`);
+  await job.effect("copying", (world) => {
+    checkTarget(world, file, target);
+    world.putFile({ ...file, path: partial });
+    for (const end of COMPANIONS) {
+      const beside = world.file(file.path + end);
+      if (beside) world.putFile({ ...beside, path: partial + end });
+    }
+  });
+  await takeCopyTime(job, file.fileSize, `moving ${fileName(file.path)}`);
+  const same = job.read((world) => isCopyOf(world.disk(partial), world.knownDisk(file.path)));
+  if (!same) {
+    await removePartials(job, owner.uid);
+    fail("Busy", `${file.path} was written while it was copied`);
+  }
+  await job.effect("verified", (world) => {
+    if (world.file(target)) fail("NameConflict", `${target} exists already`);
+    world.renameFile(partial, target);
+  });
+};
