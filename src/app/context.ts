@@ -3,6 +3,7 @@ import { simulatorCommand } from "../cli/simulator/command.ts";
 import { answers, SocketClient } from "../server/client.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
 import { systemClock } from "./clock.ts";
+import { onFolder } from "./dataFolder.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
 import { systemRandom } from "./random.ts";
@@ -37,8 +38,8 @@ const terminalOf = (env: Environment): Terminal => {
   };
 };
 
-/** What the CLI gets from this process. */
-export const processContext = (env: Environment, signal: AbortSignal): Context => {
+/** What the CLI gets from this process. `onRun` is called when the process becomes a control plane. */
+export const processContext = (env: Environment, signal: AbortSignal, onRun: () => void): Context => {
   const terminal = terminalOf(env);
   return {
     version,
@@ -47,12 +48,16 @@ export const processContext = (env: Environment, signal: AbortSignal): Context =
     defaultData: isSet(env.AETHERV_DATA) ? (env.AETHERV_DATA ?? "") : "aetherv-data",
     now: () => new Date(),
     // The stores, the model's validators and the server are loaded by what needs them: `get` is quick without.
-    connect: async (data) => (await running(data)) ?? (await import("./offline.ts")).openStopped(data, quiet),
+    connect: (data) => reach(data, async () => (await import("./offline.ts")).openStopped(data, quiet), signal),
     connectRunning: async (data) => (await running(data)) ?? notRunning(data),
-    connectForPlan: async (data) => (await running(data)) ?? (await import("./offline.ts")).openForPlan(data, quiet),
+    connectForPlan: (data) => reach(data, async () => (await import("./offline.ts")).openForPlan(data, quiet), signal),
     readManifests: async (paths) => (await import("./manifests.ts")).readManifests(paths, readInput),
     readInput,
-    run: async (options) => (await import("./run.ts")).runControlPlane(options, terminal, signal),
+    run: async (options) => {
+      onRun();
+      const { runControlPlane } = await import("./run.ts");
+      return onFolder(options.data, () => runControlPlane(options, terminal, signal));
+    },
     writeBackup: async (folder, backup) => (await import("./backup.ts")).writeBackup(folder, backup),
     readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
     simulator: simulatorCommand,
@@ -70,6 +75,23 @@ const quiet: Parts = {
 const running = async (data: string): Promise<ControlPlane | undefined> => {
   const { socket } = dataPaths(data);
   return (await answers(socket)) ? new SocketClient(socket) : undefined;
+};
+
+/** How long the store of a stopped control plane is waited for: other commands, or one that starts, may have it. */
+const lockedMs = 3_000;
+
+/** The running control plane, or else what `open` makes of its data folder. */
+const reach = async (data: string, open: () => Promise<ControlPlane>, signal: AbortSignal): Promise<ControlPlane> => {
+  for (const until = Date.now() + lockedMs; ; await systemClock.sleep(100, signal)) {
+    const found = await running(data);
+    if (found) return found;
+    try {
+      return await onFolder(data, open);
+    } catch (error) {
+      const locked = error instanceof ControlError && error.code === "Conflict";
+      if (!locked || signal.aborted || Date.now() > until) throw error;
+    }
+  }
 };
 
 const notRunning = (data: string): never => {

@@ -198,9 +198,18 @@ export class LocalControl implements ControlPlane {
   }
 
   trash(): Promise<readonly Api.TrashEntry[]> {
-    const entries = (this.#parts.hosts?.list() ?? []).flatMap(({ name, snapshot }) =>
-      [...(snapshot?.trash.values() ?? [])].map((item) => trashEntry(name, item)),
-    );
+    const { hosts } = this.#parts;
+    if (!hosts)
+      return Promise.reject(
+        new ControlError(
+          "Unavailable",
+          "no control plane runs: nobody has seen the hosts' trash",
+          "start one with `aetherv run`",
+        ),
+      );
+    const entries = hosts
+      .list()
+      .flatMap(({ name, snapshot }) => [...(snapshot?.trash.values() ?? [])].map((item) => trashEntry(name, item)));
     return Promise.resolve(entries);
   }
 

@@ -1,3 +1,5 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import { pino, destination, multistream, type StreamEntry } from "pino";
 import pretty from "pino-pretty";
 import type { Logger } from "../engine/ports.ts";
@@ -13,11 +15,20 @@ export interface LogOptions {
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
+/** Throws the system's error where the file can't be made: pino would tell it as an event, too late. */
+const openLog = (file: string): ReturnType<typeof destination> => {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  closeSync(openSync(file, "a", 0o600));
+  const stream = destination({ dest: file, sync: false, mode: 0o600 });
+  // A full disk costs lines of the log, not the control plane.
+  stream.on("error", () => undefined);
+  return stream;
+};
+
 /** pino behind the engine's Logger. Redaction is a second line of defence: no secret is given to a logger at all. */
 export const createLogger = ({ file, level, pretty: forPeople }: LogOptions): Logger & { flush(): void } => {
   const streams: StreamEntry[] = [];
-  const fileStream =
-    file === undefined ? undefined : destination({ dest: file, mkdir: true, sync: false, mode: 0o600 });
+  const fileStream = file === undefined ? undefined : openLog(file);
   if (fileStream) streams.push({ level: "debug", stream: fileStream });
   if (level !== undefined) {
     const stream = forPeople

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { createLogUpdate } from "log-update";
 import { kinds } from "../api/kinds.ts";
 import type { Resource } from "../api/resource.ts";
@@ -10,6 +10,7 @@ import { headersOf, isReady, rowOf } from "../cli/print/objects.ts";
 import { table } from "../cli/print/table.ts";
 import { progressFrame, ProgressLines, reasonsText } from "../cli/progress.ts";
 import { problemText } from "../cli/commands/validate.ts";
+import { ControlError } from "../server/control.ts";
 import { systemClock } from "./clock.ts";
 import type { KubernetesOptions } from "./kubernetes.ts";
 import { createLogger } from "./logger.ts";
@@ -44,15 +45,27 @@ export const runControlPlane = async (
 };
 
 /** Undefined when the signal fired while another process led. */
-const start = ({ source, data }: RunOptions, log: Logger, signal: AbortSignal): Promise<Plane | undefined> => {
+const start = async ({ source, data }: RunOptions, log: Logger, signal: AbortSignal): Promise<Plane | undefined> => {
   const parts = { clock: systemClock, random: systemRandom, log, data };
   switch (source.mode) {
     case "files":
+      await refuseFiles(source.files);
       return startPlane({ ...parts, files: source.files, deletionDelayMs: source.deletionDelayMs });
     case "kubernetes":
       return startKubernetes({ ...parts, ...source }, signal);
     default:
       return source satisfies never;
+  }
+};
+
+/** A folder that is not there may yet come (a volume); a file never becomes one. */
+const refuseFiles = async (paths: readonly string[]): Promise<void> => {
+  for (const path of paths) {
+    const isFile = await stat(path).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    if (isFile) throw new ControlError("Invalid", `${path} is a file`, "--files takes the folder that holds it");
   }
 };
 
@@ -178,7 +191,10 @@ class Show {
 
   #late(objects: readonly Resource[]): number {
     this.#draw?.done();
-    this.#terminal.err(`not all objects are Ready in time:\n${reasonsText(objects)}`);
+    const { source } = this.#options;
+    const where = source.mode === "files" ? source.files.join(", ") : "the cluster";
+    const why = objects.length > 0 ? reasonsText(objects) : `no object is declared in ${where}\n`;
+    this.#terminal.err(`not all objects are Ready in time:\n${why}`);
     for (const text of this.#saidProblems) this.#terminal.err(text);
     return 1;
   }

@@ -26,7 +26,7 @@ export const kindNamed = (typed: string): KindInfo | undefined => findKind(alias
 export const kindTyped = (typed: string): KindInfo => {
   const info = kindNamed(typed);
   if (info) return info;
-  const near = nearestKind(typed);
+  const near = nearestKind(typed) ?? nearest(typed, Object.keys(aliases));
   const all = kinds.map((one) => `${one.plural} (${one.shortNames.join(", ")})`).join(", ");
   throw new ControlError(
     "Invalid",
@@ -46,6 +46,8 @@ export const keysTyped = (words: readonly string[], namespace: string): readonly
   const [first] = words;
   if (first === undefined) throw new ControlError("Invalid", "which object? Give KIND/NAME", "for example vm/web");
   if (words.some((word) => word.includes("/"))) return words.map((word) => slashed(word, namespace));
+  if (words.length === 1 && !kindNamed(first))
+    throw new ControlError("Invalid", `"${first}" does not name an object`, `use KIND/NAME, as vm/${first}`);
   const info = kindTyped(first);
   if (words.length === 1) throw new ControlError("Invalid", `which ${info.kind}? Give ${first}/NAME`);
   return words.slice(1).map((name) => keyTyped(info, name, namespace));

@@ -1,3 +1,4 @@
+import { access, constants } from "node:fs/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import type { Key } from "../api/resource.ts";
@@ -14,7 +15,7 @@ export class SocketClient implements ControlPlane {
     this.#socket = socket;
   }
 
-  status = (): Promise<Api.ControlStatus> => this.#json("GET", "/v1/status");
+  status = (signal?: AbortSignal): Promise<Api.ControlStatus> => this.#json("GET", "/v1/status", undefined, signal);
   hosts = (): Promise<readonly Api.HostReport[]> => this.#json("GET", "/v1/hosts");
   problems = (): Promise<Api.FilesReport> => this.#json("GET", "/v1/problems");
   trash = (): Promise<readonly Api.TrashEntry[]> => this.#json("GET", "/v1/trash");
@@ -63,8 +64,8 @@ export class SocketClient implements ControlPlane {
     return Promise.resolve();
   }
 
-  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await this.#send({ method, path, body });
+  async #json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    const response = await this.#send({ method, path, body, ...(signal && { signal }) });
     const text = await textOf(response);
     if ((response.statusCode ?? 500) >= 400) throw errorOf(text);
     return JSON.parse(text) as T;
@@ -116,13 +117,38 @@ interface Sending {
   readonly signal?: AbortSignal;
 }
 
-/** True when a control plane answers on the socket. */
-export const answers = async (socket: string): Promise<boolean> => {
+/**
+ * Whether a control plane answers on the socket. Rejects (Unavailable) when there may be one that can't be asked: another
+ * user's, or one that says nothing for `waitMs`.
+ */
+export const answers = async (socket: string, waitMs = 10_000): Promise<boolean> => {
+  if (!(await mayAsk(socket))) return false;
+  const signal = AbortSignal.timeout(waitMs);
   try {
-    await new SocketClient(socket).status();
+    await new SocketClient(socket).status(signal);
     return true;
   } catch {
-    return false;
+    if (!signal.aborted) return false;
+    throw new ControlError(
+      "Unavailable",
+      `the control plane behind ${socket} has not answered within ${waitMs / 1000} s`,
+      "it is halted or overloaded: see aetherv.log beside the socket",
+    );
+  }
+};
+
+/** Whether there is a socket; rejects when it is not ours to open. */
+const mayAsk = async (socket: string): Promise<boolean> => {
+  try {
+    await access(socket, constants.W_OK);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") return false;
+    throw new ControlError(
+      "Unavailable",
+      `${socket} may not be opened: permission denied`,
+      "only the user that started the control plane may ask it",
+    );
   }
 };
 

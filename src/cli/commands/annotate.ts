@@ -75,6 +75,13 @@ const restart: Verb = {
   example: "aetherv restart vm/web",
   change: (object, now) => {
     onlyVm(object, "restart");
+    const { powerState } = object.spec as { powerState?: string };
+    if (powerState !== undefined && powerState !== "Running")
+      throw new ControlError(
+        "Invalid",
+        `${object.metadata.name} is declared ${powerState}: there is nothing to restart`,
+        "set spec.powerState to Running to start it",
+      );
     return { set: { [names.restartedAt]: now.toISOString() }, done: "restart requested" };
   },
 };
@@ -97,7 +104,11 @@ const orphan: Verb = {
   name: "orphan",
   description: "When the object is deleted, give its things on the host up instead of deleting them",
   example: "aetherv orphan vm/web",
-  change: () => ({ set: { [names.forceOrphan]: "true" }, done: "will be given up, not deleted, on deletion" }),
+  option: ["--undo", "delete them again, as spec.deletionPolicy says"],
+  change: (_object, _now, undo) =>
+    undo
+      ? { set: { [names.forceOrphan]: null }, done: "will be deleted as spec.deletionPolicy says" }
+      : { set: { [names.forceOrphan]: "true" }, done: "will be given up, not deleted, on deletion" },
 };
 
 const reclaim: Verb = {
@@ -151,13 +162,13 @@ const verbCommand = (tools: Tools, verb: Verb): Command => {
     .description(verb.description)
     .argument("<what...>", `KIND/NAME, or KIND and names${verb.stalledBy === undefined ? "" : "; or all"}`)
     .addHelpText("after", `\nExample:\n  ${verb.example}`)
-    .action((words: string[], options: Readonly<Record<string, string>>) =>
+    .action((words: string[], options: Readonly<Record<string, string | true>>) =>
       withControl(tools.context.connectRunning(tools.data()), async (control) => {
         // `reclaim vm/web UID`, as conditions print it, is as good as --uid.
         const last = words.at(-1) ?? "";
         const positional = verb === reclaim && words[0]?.includes("/") && new RegExp(`^${uidPattern}$`).test(last);
         const named = positional ? words.slice(0, -1) : words;
-        const value = positional ? last : Object.values(options)[0];
+        const [value] = positional ? [last] : Object.values(options).map(String);
         await carryOut(tools, verb, { keys: await keysFor(tools, verb, control, named), control, value });
       }),
     );

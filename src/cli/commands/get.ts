@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { kinds, type KindInfo } from "../../api/kinds.ts";
 import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
-import type { ControlPlane } from "../../server/control.ts";
+import { ControlError, type ControlPlane } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
 import { existing, keysTyped, keyShort, kindTyped } from "../names.ts";
 import { headersOf, rowOf, type RowOptions } from "../print/objects.ts";
@@ -33,16 +33,21 @@ export const getCommand = (tools: Tools): Command =>
     .option("-A, --all-namespaces", "objects of all namespaces")
     .addHelpText("after", examples)
     .action((what: string, names: string[], options: Options) =>
-      withControl(tools.context.connect(tools.data()), (control) =>
+      // Of a store that is only read, nothing would ever change.
+      withControl(tools.context[options.watch ? "connectRunning" : "connect"](tools.data()), (control) =>
         get(tools, control, selection(what, names), options),
       ),
     );
 
 type Selection = { readonly kinds: readonly KindInfo[] } | { readonly words: readonly string[] };
 
+const isAll = (what: string): boolean => what === "all" || what === "aetherv";
+
 const selection = (what: string, names: readonly string[]): Selection => {
+  if (isAll(what) && names.length > 0)
+    throw new ControlError("Invalid", `"${what}" takes no names`, `give KIND/NAME, as vm/${names[0]}`);
   if (names.length > 0 || what.includes("/")) return { words: [what, ...names] };
-  if (what === "all" || what === "aetherv") return { kinds };
+  if (isAll(what)) return { kinds };
   return { kinds: what.split(",").map(kindTyped) };
 };
 
@@ -127,6 +132,7 @@ const follow = async (tools: Tools, control: ControlPlane, { first, options, sel
     "words" in selected ? first.map((object) => object.kind) : selected.kinds.map((one) => one.kind),
   );
   const names = "words" in selected ? new Set(first.map((object) => keyText(keyOf(object)))) : undefined;
+  const drawn = first.map((object) => rowOf(object, rowOptions(tools, options, wanted.size > 1)));
   const seen = new Map(first.map((object) => [keyText(keyOf(object)), object.metadata.resourceVersion]));
   const shows = (key: Key): boolean =>
     (names?.has(keyText(key)) ?? true) &&
@@ -136,16 +142,23 @@ const follow = async (tools: Tools, control: ControlPlane, { first, options, sel
     if (type === "removed") tools.context.terminal.err(`${keyShort(key)} is gone\n`);
     if (!object || seen.get(keyText(key)) === object.metadata.resourceVersion) continue;
     seen.set(keyText(key), object.metadata.resourceVersion);
-    printChange(tools, object, options, wanted.size > 1);
+    printChange(tools, object, { options, qualified: wanted.size > 1, drawn });
   }
 };
 
-const printChange = (tools: Tools, object: Resource, options: Options, qualified: boolean): void => {
+interface Shown {
+  readonly options: Options;
+  readonly qualified: boolean;
+  /** The rows of the table above, whose columns go on where only one kind is shown. */
+  readonly drawn: readonly (readonly string[])[];
+}
+
+const printChange = (tools: Tools, object: Resource, { options, qualified, drawn }: Shown): void => {
   const { out } = tools.context.terminal;
   if (options.output === "yaml") return out(`---\n${toYaml(object)}`);
   if (options.output === "json") return out(`${JSON.stringify(object)}\n`);
   if (options.output === "name") return out(`${keyShort(keyOf(object))}\n`);
   const settings = rowOptions(tools, options, qualified);
   const row = rowOf(object, settings);
-  out(`${line(row, columnWidths([headersOf(object.kind, settings), row]))}\n`);
+  out(`${line(row, columnWidths([headersOf(object.kind, settings), ...(qualified ? [] : drawn), row]))}\n`);
 };

@@ -3,7 +3,7 @@ import type { JobRecord } from "../../engine/ports.ts";
 import type { LogLine } from "../../protocol/generated/types.ts";
 import { ControlError, type ControlPlane } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
-import { keysTyped, keyShort } from "../names.ts";
+import { existing, keysTyped, keyShort } from "../names.ts";
 import { limitOption } from "../options.ts";
 import { age, exactDuration } from "../print/age.ts";
 import { indent, table } from "../print/table.ts";
@@ -38,13 +38,15 @@ export const jobsCommand = (tools: Tools): Command =>
     .addOption(new Option("-o, --output <format>", "how to print").choices(["json"]))
     .addHelpText("after", examples)
     .action((id: string | undefined, options: Options) =>
-      withControl(tools.context.connect(tools.data()), (control) =>
+      withControl(tools.context[options.follow ? "connectRunning" : "connect"](tools.data()), (control) =>
         id === undefined ? listJobs(tools, control, options) : showJob(tools, control, id, options),
       ),
     );
 
 const listJobs = async (tools: Tools, control: ControlPlane, options: Options): Promise<void> => {
   const { failed, host, limit, object, output } = options;
+  if (options.follow) throw new ControlError("Invalid", "--follow needs the ID of a job", "`aetherv jobs` lists them");
+  if (host !== undefined) await existing(control, { kind: "VMHost", namespace: "", name: host });
   const [key] = object === undefined ? [] : keysTyped([object], tools.namespace());
   const jobs = await control.jobs({
     ...(failed ? { failed } : {}),
@@ -99,11 +101,36 @@ const showJob = async (tools: Tools, control: ControlPlane, typed: string, optio
     return out(toJson({ ...((await control.job(job.id)) ?? job), log }));
   }
   if (!options.follow) out(`${jobText(job)}Log:\n`);
-  for await (const one of lines) out(`  ${one.time} ${one.level.padEnd(5)} ${one.text}\n`);
+  const said = options.follow ? tellProgress(tools, control, job) : undefined;
+  try {
+    for await (const one of lines) out(`  ${one.time} ${one.level.padEnd(5)} ${one.text}\n`);
+  } finally {
+    await said?.end();
+  }
   if (!options.follow) return;
   const ended = (await control.job(job.id)) ?? job;
   out(`${ended.operation} on ${ended.host}: ${statusText(tools, ended)} ${ended.message ?? ""}`.trimEnd() + "\n");
   if (ended.status === "error" || ended.status === "partial") tools.exit(1);
+};
+
+const progressMs = 1_000;
+const progressStep = 10;
+
+/** Long jobs say little in their log: prints their progress from time to time, until ended. */
+const tellProgress = (tools: Tools, control: ControlPlane, { id, percent }: JobRecord): { end(): Promise<void> } => {
+  let told = percent ?? 0;
+  let asking = Promise.resolve();
+  const ask = async (): Promise<void> => {
+    const now = (await control.job(id))?.percent ?? 0;
+    if (now < told + progressStep || now >= 100) return;
+    told = now;
+    tools.context.terminal.out(`  ${tools.context.now().toISOString()} ${String(now)}% done\n`);
+  };
+  // A control plane that went away is reported by the log's own stream.
+  const timer = setInterval(() => {
+    asking = ask().catch(() => undefined);
+  }, progressMs);
+  return { end: () => (clearInterval(timer), asking) };
 };
 
 const findJob = async (control: ControlPlane, typed: string): Promise<JobRecord> => {

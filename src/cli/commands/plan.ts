@@ -37,11 +37,19 @@ export const planCommand = (tools: Tools): Command =>
     .addOption(new Option("-o, --output <format>", "how to print").choices(["json"]))
     .addHelpText("after", notes)
     .action(async (options: Options) => {
+      if (options.whole && !options.file)
+        throw new ControlError(
+          "Invalid",
+          "--whole says that the documents given with -f are all there is: none is given",
+        );
       const read = options.file ? await tools.context.readManifests(options.file) : undefined;
-      const report = await withControl(tools.context.connectForPlan(tools.data()), (control) =>
-        makePlan(control, request(options, read)),
-      );
-      show(tools, report, read, options);
+      if (read && read.documents.length === 0 && read.problems.length > 0) return onlyProblems(tools, read, options);
+      await withControl(tools.context.connectForPlan(tools.data()), async (control) => {
+        const report = await makePlan(control, request(options, read));
+        // Without -f the plan is of what was taken up: an edit that was refused must not read as "no changes".
+        const problems = read?.problems ?? (await control.problems()).problems;
+        show(tools, { ...report, problems: [...problems, ...report.problems] }, options);
+      });
     });
 
 const request = (options: Options, read: ReadManifests | undefined): PlanRequest => ({
@@ -62,12 +70,16 @@ const makePlan = async (control: ControlPlane, wanted: PlanRequest): Promise<Pla
   return report;
 };
 
-const show = (tools: Tools, report: PlanReport, read: ReadManifests | undefined, options: Options): void => {
+/** Nothing that was given can be planned with. */
+const onlyProblems = (tools: Tools, { problems }: ReadManifests, options: Options): void =>
+  show(tools, { objects: [], summary: { create: 0, update: 0, delete: 0 }, hosts: [], problems }, options);
+
+const show = (tools: Tools, report: PlanReport, options: Options): void => {
   const { out, err } = tools.context.terminal;
-  const problems = [...(read?.problems ?? []), ...report.problems];
-  if (options.output === "json") out(toJson({ ...report, problems }));
+  const { problems } = report;
+  if (options.output === "json") out(toJson(report));
   else {
-    out(planText({ ...report, problems }, tools.colours));
+    out(planText(report, tools.colours));
     for (const problem of problems) err(problemText(problem, tools.colours));
     if (problems.length > 0) err(`${plural(problems.length, "error")}; the plan is of the other documents\n`);
   }

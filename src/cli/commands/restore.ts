@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { bytesText } from "../../api/quantity.ts";
 import { ControlError, type TrashEntry } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
-import { keysTyped, keyShort } from "../names.ts";
+import { existing, keysTyped, keyShort } from "../names.ts";
 import { age, duration } from "../print/age.ts";
 import { table } from "../print/table.ts";
 import { toJson } from "../print/yaml.ts";
@@ -37,6 +37,7 @@ export const restoreCommand = (tools: Tools): Command =>
 
 const listTrash = (tools: Tools, { host, output }: Options): Promise<void> =>
   withControl(tools.context.connect(tools.data()), async (control) => {
+    if (host !== undefined) await existing(control, { kind: "VMHost", namespace: "", name: host });
     const all = (await control.trash()).filter((entry) => host === undefined || entry.host === host);
     const { out, err } = tools.context.terminal;
     if (output === "json") return out(toJson(all));

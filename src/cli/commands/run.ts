@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { ControlError } from "../../server/control.ts";
 import type { Source, Tools } from "../context.ts";
 import { collect, parseDuration } from "../options.ts";
@@ -32,13 +32,12 @@ export const runCommand = (tools: Tools): Command =>
     .option("--kubernetes", "over the objects of a cluster; of all namespaces, or of those that --namespace lists")
     .option("--kubeconfig <file>", "cluster of --kubernetes (default: kubectl's, or the pod's own account)")
     .option("--allow-local-hosts", "with --kubernetes: VMHosts may be simulated, or have their agent on this machine")
-    .option(
-      "--deletion-delay <time>",
-      "wait so long before deleting what a removed document declared",
-      parseDuration,
-      30_000,
+    .addOption(
+      new Option("--deletion-delay <time>", "wait so long before deleting what a removed document declared")
+        .argParser(parseDuration)
+        .default(30_000, "30s"),
     )
-    .option("--log-level <level>", "also log to STDERR: debug, info, warn or error")
+    .addOption(new Option("--log-level <level>", "also log to STDERR").choices(["debug", "info", "warn", "error"]))
     .option("--exit-when-ready", "end with 0 once all objects are Ready; 1 with the reasons after --deadline")
     .option("--deadline <time>", "for --exit-when-ready (default 5m)", parseDuration)
     .option("--welcome <file>", "text to show once all objects are Ready the first time")

@@ -64,9 +64,12 @@ const placeText = (place: { file: string; line?: number }): string =>
 
 const changeLines = (object: PlannedObject, colours: Colours): readonly string[] => {
   const rows = object.changes.map((change) => changeRow(object, change, colours));
-  const widths = columnWidths(rows);
+  const widths = columnWidths(rows).map((width) => Math.min(width, widestColumn));
   return rows.map((row) => `    ${line(row, widths)}`);
 };
+
+/** One long value does not push the effects of all others out of sight. */
+const widestColumn = 60;
 
 const changeRow = (object: PlannedObject, change: PlannedChange, colours: Colours): readonly string[] => {
   const sign = change.from === undefined ? "+" : change.to === undefined ? "-" : "~";
