@@ -47,10 +47,13 @@ function Get-CopyBytes {
 }
 
 function Copy-Disk {
-    <# .SYNOPSIS Copies a file as it is where type, format and block size stay; else converts, which flattens parents too. #>
+    <#
+    .SYNOPSIS Copies a file as it is where type, format and block size stay; else converts, which flattens parents too.
+    .DESCRIPTION A VHD is always converted: that makes a new identifier, which can't be reset in a VHD.
+    #>
     param([hashtable]$Job, [hashtable]$Source, [string]$Partial, [string]$Type, [string]$Format)
     $block = $Job.Spec['blockSize']
-    $same = $Source.DiskType -eq $Type -and $Source.Format -eq $Format -and ($null -eq $block -or $block -eq $Source.BlockSize)
+    $same = $Format -eq 'VHDX' -and $Source.DiskType -eq $Type -and $Source.Format -eq $Format -and ($null -eq $block -or $block -eq $Source.BlockSize)
     Write-JobProgress -Job $Job -Percent 1 -Text "copying $(Get-FileNameOf -Path $Source.Path)"
     Invoke-Effect -Job $Job -Point 'copying' -Action {
         Confirm-Folder -Path $Partial
@@ -70,7 +73,7 @@ function Complete-Copy {
     if ($Job.DryRun) { return }
     $file = Get-KnownDisk -World (Get-World -Job $Job) -Path $Partial
     if ($file.ReadOnly) { Invoke-Effect -Job $Job -Point 'writable' -Action { Set-ReadOnly -Path $Partial -Value $false } }
-    Invoke-Effect -Job $Job -Point 'identity' -Action { Hyper-V\Set-VHD -Path $Partial -ResetDiskIdentifier -Force -ErrorAction 'Stop' }
+    if ($file.Format -eq 'VHDX') { Invoke-Effect -Job $Job -Point 'identity' -Action { Hyper-V\Set-VHD -Path $Partial -ResetDiskIdentifier -Force -ErrorAction 'Stop' } }
     if ($file.Size -lt $Size) { Invoke-Effect -Job $Job -Point 'resized' -Action { Hyper-V\Resize-VHD -Path $Partial -SizeBytes ([UInt64]$Size) -ErrorAction 'Stop' } }
     if (-not (Hyper-V\Test-VHD -Path $Partial -ErrorAction 'Stop')) { Stop-Operation -Code 'HyperVError' -Message "the copy $Partial does not pass Test-VHD" }
     Rename-Finished -Job $Job -Partial $Partial -Target $Target

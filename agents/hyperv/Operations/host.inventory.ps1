@@ -45,7 +45,7 @@ function Read-Inventory {
         UnknownDisks = New-Object -TypeName 'System.Collections.ArrayList'
     }
     Read-InventoryPart -Read $read -Part 'vms' -Action { Read-VmItem -Read $read -World $World }
-    if ($read.Failed -contains 'vms') {
+    if ($null -eq $World.Index) {
         # Whether a file is in use can't be told without the machines.
         foreach ($part in 'disks', 'trash') { $null = $read.Failed.Add($part); $null = $read.Unknown.Add([ordered]@{ part = $part; message = 'not read, since the machines could not be' }) }
     }
@@ -76,6 +76,7 @@ function Add-Item {
 function Read-VmItem {
     <# .SYNOPSIS One machine that vanishes in mid-query fails only itself. #>
     param([hashtable]$Read, [hashtable]$World)
+    $null = Get-VmIndex -World $World
     foreach ($class in $script:DetailClasses.Keys) { if ($script:GuestClasses -notcontains $class) { $null = @(Get-DetailRow -World $World -Class $class -Id 'none') } }
     foreach ($id in @((Get-VmIndex -World $World).Keys)) {
         try { Add-Item -Read $Read -Part 'vms' -Id $id -View (Get-VmView -World $World -Id $id) }

@@ -119,7 +119,7 @@ class Run {
   #verify(step: Send, id: string, result: JobResult | undefined): void {
     const wanted: Expectation = step.expect ?? {};
     const status = wanted.status ?? (wanted.code === undefined ? "success" : "error");
-    expect({ status: result?.status, code: result?.code, message: result?.message }).toMatchObject({ status });
+    expect({ status: result?.status }, `${result?.code}: ${result?.message}`).toMatchObject({ status });
     if (wanted.code !== undefined)
       expect(`${result?.code}: ${result?.message}`).toMatch(new RegExp(`^${wanted.code}: `));
     if (wanted.message !== undefined) this.#fits({ $matches: wanted.message }, result?.message);

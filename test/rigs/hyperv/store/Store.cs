@@ -30,6 +30,8 @@ public static class Store
     {
         var file = new FileInfo(StateFile);
         if (!file.Exists) return new HostData();
+        MergeWhatIsDue(file);
+        file.Refresh();
         if (cached is { } kept && kept.Written == file.LastWriteTimeUtc && kept.Length == file.Length)
         {
             if (Settle.Pending(kept.Data)) Settle.Apply(kept.Data, DateTime.UtcNow, files: false);
@@ -40,6 +42,14 @@ public static class Store
         Settle.Apply(data, DateTime.UtcNow, files: false);
         cached = (file.LastWriteTimeUtc, file.Length, data);
         return data;
+    }
+
+    /// <summary>Merges end by themselves, whether or not anybody changes something then: a reader settles them.</summary>
+    private static void MergeWhatIsDue(FileInfo file)
+    {
+        var data = cached is { } kept && kept.Written == file.LastWriteTimeUtc && kept.Length == file.Length ? kept.Data : Load();
+        var now = DateTime.UtcNow;
+        if (data.Due.Concat(data.Vms.SelectMany(vm => vm.Due)).Any(due => due.What == "Merged" && due.At <= now)) Change(_ => { });
     }
 
     /// <summary>Changes the state, all or nothing, one process at a time.</summary>

@@ -25,7 +25,7 @@ public static class Power
         if (vm.Processor.Count > data.Host.LogicalProcessors) throw VirtualizationException.Failed("Not enough logical processors", unchecked((int)0xC0350005));
         if (vm.Memory.Startup > Memory.Free(data)) throw VirtualizationException.OutOfMemory($"'{vm.Name}' failed to start: not enough memory in the system.");
         if (vm.Tpm && vm.KeyProtector is null) throw VirtualizationException.Failed("The key protector could not be unwrapped", unchecked((int)0x80070490));
-        var boots = OpenDisks(data, vm).FirstOrDefault(disk => disk.Os != "None" && (disk.Generations.Count == 0 || disk.Generations.Contains(vm.Generation))) ?? new VhdFile();
+        var boots = OpenDisks(data, vm).FirstOrDefault(disk => disk.Os != "None" && (disk.Generations.Count == 0 || disk.Generations.Contains(vm.Generation)) && Trusts(vm, disk)) ?? new VhdFile();
         (vm.Guest.Os, vm.Guest.OsName, vm.Guest.OsVersion) = (boots.Os, boots.OsName, boots.OsVersion);
         foreach (var adapter in vm.Adapters.Where(adapter => adapter.Dynamic && adapter.Mac == "000000000000")) adapter.Mac = Networks.NextMac(data);
         foreach (var adapter in vm.Adapters.Where(adapter => adapter.SwitchId is { } at && data.Switches.All(known => known.Id != at)))
@@ -36,6 +36,11 @@ public static class Power
         Enter(vm, VMState.Running);
         vm.StartedAt = DateTime.UtcNow;
     }
+
+    /// <summary>Secure Boot starts only a loader that its template's authority signed.</summary>
+    private static bool Trusts(VmData vm, VhdFile disk) =>
+        vm.Generation == 1 || vm.Firmware.SecureBoot != OnOffState.On ||
+        vm.Firmware.SecureBootTemplate == (disk.Os == "Windows" ? "MicrosoftWindows" : "MicrosoftUEFICertificateAuthority");
 
     /// <summary>The disks, each of which must open and be of no other running machine.</summary>
     private static List<VhdFile> OpenDisks(HostData data, VmData vm)
