@@ -565,7 +565,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "properties": {
                     "conditions": {
                       "type": "array",
-                      "description": "Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.",
+                      "description": "Ready, Reconciling, Stalled, Paused, Reachable, AgentReady, CapacityAvailable.",
                       "maxItems": 32,
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
@@ -589,7 +589,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           },
                           "status": {
                             "type": "string",
-                            "description": "True False or Unknown.",
+                            "description": "True, False or Unknown.",
                             "enum": [
                               "True",
                               "False",
@@ -2126,7 +2126,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "properties": {
                     "conditions": {
                       "type": "array",
-                      "description": "Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.",
+                      "description": "Ready, Reconciling, Stalled, Paused, Scheduled, Created, Adopted, Synced, PowerStateSynced, RestartRequired, GuestConfigured.",
                       "maxItems": 32,
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
@@ -2150,7 +2150,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           },
                           "status": {
                             "type": "string",
-                            "description": "True False or Unknown.",
+                            "description": "True, False or Unknown.",
                             "enum": [
                               "True",
                               "False",
@@ -3129,7 +3129,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "properties": {
                     "conditions": {
                       "type": "array",
-                      "description": "Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.",
+                      "description": "Ready, Reconciling, Stalled, Paused, Provisioned, Attached, Resizing.",
                       "maxItems": 32,
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
@@ -3153,7 +3153,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           },
                           "status": {
                             "type": "string",
-                            "description": "True False or Unknown.",
+                            "description": "True, False or Unknown.",
                             "enum": [
                               "True",
                               "False",
@@ -4036,7 +4036,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "properties": {
                     "conditions": {
                       "type": "array",
-                      "description": "Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.",
+                      "description": "Ready, Reconciling, Stalled, Paused, Attached, AddressConfigured.",
                       "maxItems": 32,
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
@@ -4060,7 +4060,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           },
                           "status": {
                             "type": "string",
-                            "description": "True False or Unknown.",
+                            "description": "True, False or Unknown.",
                             "enum": [
                               "True",
                               "False",
@@ -6199,7 +6199,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                   "properties": {
                     "conditions": {
                       "type": "array",
-                      "description": "Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.",
+                      "description": "Ready, Reconciling, Stalled, Paused, ChildrenReady, RolledBack.",
                       "maxItems": 32,
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
@@ -6223,7 +6223,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                           },
                           "status": {
                             "type": "string",
-                            "description": "True False or Unknown.",
+                            "description": "True, False or Unknown.",
                             "enum": [
                               "True",
                               "False",

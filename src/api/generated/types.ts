@@ -208,7 +208,7 @@ export interface VMHostSpec {
  */
 export interface VMHostStatus {
   /**
-   * Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.
+   * Ready, Reconciling, Stalled, Paused, Reachable, AgentReady, CapacityAvailable.
    */
   conditions?: {
     /**
@@ -216,7 +216,7 @@ export interface VMHostStatus {
      */
     type: string;
     /**
-     * True False or Unknown.
+     * True, False or Unknown.
      */
     status: "True" | "False" | "Unknown";
     /**
@@ -934,7 +934,7 @@ export interface VirtualMachineSpec {
  */
 export interface VirtualMachineStatus {
   /**
-   * Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.
+   * Ready, Reconciling, Stalled, Paused, Scheduled, Created, Adopted, Synced, PowerStateSynced, RestartRequired, GuestConfigured.
    */
   conditions?: {
     /**
@@ -942,7 +942,7 @@ export interface VirtualMachineStatus {
      */
     type: string;
     /**
-     * True False or Unknown.
+     * True, False or Unknown.
      */
     status: "True" | "False" | "Unknown";
     /**
@@ -1387,7 +1387,7 @@ export interface VirtualDiskSpec {
  */
 export interface VirtualDiskStatus {
   /**
-   * Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.
+   * Ready, Reconciling, Stalled, Paused, Provisioned, Attached, Resizing.
    */
   conditions?: {
     /**
@@ -1395,7 +1395,7 @@ export interface VirtualDiskStatus {
      */
     type: string;
     /**
-     * True False or Unknown.
+     * True, False or Unknown.
      */
     status: "True" | "False" | "Unknown";
     /**
@@ -1751,7 +1751,7 @@ export interface NetworkAdapterSpec {
  */
 export interface NetworkAdapterStatus {
   /**
-   * Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.
+   * Ready, Reconciling, Stalled, Paused, Attached, AddressConfigured.
    */
   conditions?: {
     /**
@@ -1759,7 +1759,7 @@ export interface NetworkAdapterStatus {
      */
     type: string;
     /**
-     * True False or Unknown.
+     * True, False or Unknown.
      */
     status: "True" | "False" | "Unknown";
     /**
@@ -2653,7 +2653,7 @@ export interface ManagedDeploymentSpec {
  */
 export interface ManagedDeploymentStatus {
   /**
-   * Ready, Reconciling, Stalled, Reachable, AgentReady, CapacityAvailable.
+   * Ready, Reconciling, Stalled, Paused, ChildrenReady, RolledBack.
    */
   conditions?: {
     /**
@@ -2661,7 +2661,7 @@ export interface ManagedDeploymentStatus {
      */
     type: string;
     /**
-     * True False or Unknown.
+     * True, False or Unknown.
      */
     status: "True" | "False" | "Unknown";
     /**
