@@ -21,7 +21,7 @@ export class SshChannel implements AgentChannel {
     this.#kill = kill;
     this.#killAfterMs = killAfterMs;
     const lines = new LineSplitter(MAX_RESULT_BYTES, (line) => this.#line(line));
-    process.channel.on("data", (chunk: Buffer) => lines.write(chunk));
+    process.onData((chunk) => lines.write(chunk));
     void process.ended.then((how) => {
       lines.end();
       this.#ended(how);
@@ -53,7 +53,7 @@ export class SshChannel implements AgentChannel {
     if (this.#closed || this.#closing) return;
     this.#closing = true;
     this.#process.channel.end();
-    const timer = setTimeout(() => void this.#kill().then(() => this.#process.channel.close()), this.#killAfterMs);
+    const timer = setTimeout(() => void this.#kill().then(() => this.#process.abandon()), this.#killAfterMs);
     void this.#process.ended.then(() => clearTimeout(timer));
   }
 

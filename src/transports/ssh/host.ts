@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { TransportError, type AgentChannel } from "../../engine/ports.ts";
 import { MAX_RESULT_BYTES } from "../../protocol/check.ts";
 import { SshChannel } from "./channel.ts";
@@ -35,6 +36,7 @@ export interface Ran {
 }
 
 const KILL_WAIT_MS = 15_000;
+const END_GRACE_MS = 500;
 
 /** The stub of one host, over SSH. */
 export class SshHost {
@@ -55,7 +57,7 @@ export class SshHost {
   /** Starts the stub and stays in touch. Rejects with a TransportError, VersionMismatch when the agent is not there. */
   async open(words: StubWords, signal: AbortSignal): Promise<AgentChannel> {
     const process = await this.#start(words, "agent", signal);
-    const abandon = () => process.channel.close();
+    const abandon = () => process.abandon();
     signal.addEventListener("abort", abandon, { once: true });
     const pid = await process.greeted.finally(() => signal.removeEventListener("abort", abandon));
     const channel = new SshChannel(process, () => this.#kill(pid), this.#options.killAfterMs ?? 5_000);
@@ -74,9 +76,9 @@ export class SshHost {
     const process = await this.#start(words, use, signal);
     const { channel } = process;
     if (onError) process.onErrorLine(onError);
-    const output = collect(channel);
+    const output = collect(process);
     let pid: number | undefined;
-    const end = () => void (pid === undefined ? Promise.resolve() : this.#kill(pid)).then(() => channel.close());
+    const end = () => void (pid === undefined ? Promise.resolve() : this.#kill(pid)).then(() => process.abandon());
     signal.addEventListener("abort", end, { once: true });
     try {
       pid = await process.greeted;
@@ -98,24 +100,27 @@ export class SshHost {
 
   async #start(words: StubWords, use: Use, signal: AbortSignal): Promise<RemoteProcess> {
     const command = stubCommand(words, this.#options.root ?? HOST_ROOT);
-    return new RemoteProcess(await this.#lines.exec(command, use, signal));
+    const channel = await this.#lines.exec(command, use, signal);
+    return new RemoteProcess(channel, () => this.#lines.leave(channel));
   }
 
   /** A connection that is gone has closed the agent's STDIN with it; nothing else is to be done then. */
   async #kill(pid: number): Promise<void> {
     const signal = AbortSignal.timeout(KILL_WAIT_MS);
     await this.run(["kill", String(pid)], { signal, use: "control" }).catch(() => undefined);
+    // Its end comes over the channel a moment later.
+    await sleep(END_GRACE_MS, undefined, { ref: false });
   }
 }
 
 /** What a channel's STDOUT gives, up to a little over the longest result. */
-const collect = (channel: RemoteProcess["channel"]): (() => string) => {
+const collect = (process: RemoteProcess): (() => string) => {
   const chunks: Buffer[] = [];
   let size = 0;
-  channel.on("data", (chunk: Buffer) => {
+  process.onData((chunk) => {
     size += chunk.length;
     if (size <= 2 * MAX_RESULT_BYTES) chunks.push(chunk);
-    else channel.close();
+    else process.channel.close();
   });
   return () => Buffer.concat(chunks).toString("utf8");
 };

@@ -50,12 +50,19 @@ export class Lines {
       const line = await this.#free(use, signal);
       const channel = await this.#open(line, command, signal);
       if (channel) return channel;
-      if (line.channels.size === 0) {
+      const others = line.channels.size + line.opening;
+      if (others === 0) {
         line.client.end();
         throw new TransportError(fault("HostUnreachable", "the host's sshd refuses to start a command"));
       }
-      line.limit = Math.min(line.limit, line.channels.size);
+      line.limit = Math.min(line.limit, others);
     }
+  }
+
+  /** Closes a channel without waiting for the server, which keeps it while its process runs. */
+  leave(channel: ClientChannel): void {
+    channel.close();
+    for (const line of this.#lines) if (line.channels.delete(channel)) this.#idle(line);
   }
 
   /** Ends all connections; their channels close. */
@@ -63,11 +70,16 @@ export class Lines {
     for (const line of this.#lines) line.client.end();
   }
 
+  /** A connection with room for a channel, which counts as being opened from now on. */
   async #free(use: Use, signal: AbortSignal): Promise<Line> {
     for (;;) {
       if (signal.aborted) throw new TransportError(fault("HostUnreachable", "the attempt was given up"));
       const free = [...this.#lines].find((line) => line.open && room(line, use));
-      if (free) return free;
+      if (free) {
+        // Taken here and now: another caller may look before the channel is asked for.
+        free.opening += 1;
+        return free;
+      }
       if (this.#lines.size >= MAX_CONNECTIONS)
         throw new TransportError(fault("HostUnreachable", `all ${MAX_CONNECTIONS} connections are in use`));
       // One at a time: sshd drops connections at random when many log in at once (MaxStartups).
@@ -91,6 +103,8 @@ export class Lines {
     this.#refused = undefined;
     const line: Line = { client, channels: new Set(), opening: 0, limit: CHANNELS.control, open: true };
     this.#lines.add(line);
+    // One listener for each channel being opened.
+    client.setMaxListeners(2 * CHANNELS.control);
     client.on("close", () => this.#gone(line));
     this.#idle(line);
     return line;
@@ -119,7 +133,6 @@ export class Lines {
     const unreachable = (text: string) => reject(new TransportError(fault("HostUnreachable", text)));
     const lost = () => unreachable("the connection was lost while a command was started");
     const aborted = () => unreachable("the attempt was given up");
-    line.opening += 1;
     line.client.once("close", lost);
     signal.addEventListener("abort", aborted, { once: true });
     const opened = (error: Error | undefined, channel?: ClientChannel) => {

@@ -24,10 +24,15 @@ export class RemoteProcess {
   readonly ended: Promise<Ended>;
   readonly #errorLines: ((line: string) => void)[] = [];
   readonly #said: string[] = [];
+  #data: ((chunk: Buffer) => void) | undefined;
+  #early: Buffer[] = [];
   #exitCode: number | undefined;
   #refusal: Fault | undefined;
 
-  constructor(channel: ClientChannel) {
+  /** Leaves the channel without waiting for its end: sshd does not close one whose process runs on. */
+  readonly abandon: () => void;
+
+  constructor(channel: ClientChannel, leave: () => void) {
     this.channel = channel;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.greeted = promise;
@@ -42,21 +47,35 @@ export class RemoteProcess {
         reject(new TransportError(hello.fault));
       }
     });
+    // Read from the start: a channel whose STDOUT nobody reads never tells its end.
+    channel.on("data", (chunk: Buffer) => (this.#data ? this.#data(chunk) : this.#early.push(chunk)));
     channel.stderr.on("data", (chunk: Buffer) => errors.write(chunk));
     // A write to a process that has just ended fails here; its end is told by "close".
     channel.on("error", () => undefined);
     channel.on("exit", (code: number | null) => (this.#exitCode = code ?? -1));
-    this.ended = new Promise((done) => {
-      channel.once("close", () => {
-        errors.end();
-        reject(new TransportError(noGreeting(this.#exitCode, this.#said)));
-        done({
-          ...(this.#exitCode === undefined ? {} : { exitCode: this.#exitCode }),
-          ...(this.#refusal ? { refusal: this.#refusal } : {}),
-          said: this.#said,
-        });
+    const ended = Promise.withResolvers<Ended>();
+    this.ended = ended.promise;
+    const end = (): void => {
+      errors.end();
+      reject(new TransportError(this.#refusal ?? noGreeting(this.#exitCode, this.#said)));
+      ended.resolve({
+        ...(this.#exitCode === undefined ? {} : { exitCode: this.#exitCode }),
+        ...(this.#refusal ? { refusal: this.#refusal } : {}),
+        said: this.#said,
       });
-    });
+    };
+    channel.once("close", end);
+    this.abandon = () => {
+      channel.off("close", end);
+      leave();
+      end();
+    };
+  }
+
+  /** Gives STDOUT, what came before included, to one taker. */
+  onData(callback: (chunk: Buffer) => void): void {
+    this.#data = callback;
+    for (const chunk of this.#early.splice(0)) callback(chunk);
   }
 
   onErrorLine(callback: (line: string) => void): void {
