@@ -15,8 +15,8 @@ const isFinished = ({ metadata }: Resource): boolean =>
 export class Collection implements Sink {
   readonly #wake: (key: Key) => void;
   readonly #objects = new Map<string, Resource>();
-  /** Uids that an own write removed, until the reflector has heard so. */
-  readonly #gone = new Set<string>();
+  /** What own writes removed, until the reflector has heard so: by key, with the last version that we know of. */
+  readonly #gone = new Map<string, { readonly uid: string; readonly version: string }>();
   /** Everything up to this version was heard. */
   #heard = "";
   #list: readonly Resource[] | undefined;
@@ -40,7 +40,11 @@ export class Collection implements Sink {
     this.#heard = version;
     const listed = new Set(objects.map((object) => keyText(keyOf(object))));
     const uids = new Set(objects.map((object) => object.metadata.uid));
-    for (const uid of this.#gone) if (restored || !uids.has(uid)) this.#gone.delete(uid);
+    for (const [text, { uid, version: last }] of this.#gone) {
+      // A list from before its last version says nothing of its end.
+      const heard = !uids.has(uid) && compareVersions(version, last) >= 0;
+      if (restored || heard) this.#gone.delete(text);
+    }
     for (const [text, object] of this.#objects) {
       const newer = compareVersions(object.metadata.resourceVersion, version) > 0;
       if (!listed.has(text) && (restored || !newer)) this.#drop(object);
@@ -56,8 +60,9 @@ export class Collection implements Sink {
   removed(object: Resource): void {
     const { uid, resourceVersion } = object.metadata;
     this.#hear(resourceVersion);
-    this.#gone.delete(uid);
-    const known = this.get(keyOf(object));
+    const text = keyText(keyOf(object));
+    if (this.#gone.get(text)?.uid === uid) this.#gone.delete(text);
+    const known = this.#objects.get(text);
     if (known && (known.metadata.uid === uid || compareVersions(known.metadata.resourceVersion, resourceVersion) < 0))
       this.#drop(known);
   }
@@ -78,7 +83,8 @@ export class Collection implements Sink {
   /** An own write removed the object. */
   deleted(object: Resource): void {
     const { uid, resourceVersion } = object.metadata;
-    if (compareVersions(resourceVersion, this.#heard) > 0) this.#gone.add(uid);
+    if (compareVersions(resourceVersion, this.#heard) > 0)
+      this.#gone.set(keyText(keyOf(object)), { uid, version: resourceVersion });
     const known = this.get(keyOf(object));
     if (known?.metadata.uid === uid) this.#drop(known);
   }
@@ -91,7 +97,8 @@ export class Collection implements Sink {
     const { uid, resourceVersion } = raw.metadata;
     const key = keyOf(raw);
     const known = this.get(key);
-    if (this.#gone.has(uid)) return;
+    const gone = this.#gone.get(keyText(key));
+    if (gone && (gone.uid === uid || compareVersions(resourceVersion, gone.version) <= 0)) return;
     if (known && when === "newer" && compareVersions(known.metadata.resourceVersion, resourceVersion) >= 0) return;
     this.#objects.set(keyText(key), Object.isFrozen(raw) ? raw : trimmed(raw));
     this.#list = undefined;
