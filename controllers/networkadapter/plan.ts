@@ -9,10 +9,10 @@ import { compact, namespaceOf, ownerOf } from "../shared/objects.ts";
 import { desired, isBlocked, plainBandwidth } from "./desired.ts";
 import type { Desired } from "./desired.ts";
 import { bareMac, isNoMac, macText, macsElsewhere, otherWith, wantedMac } from "./mac.ts";
+import { networkSettings, type Setting } from "./network.ts";
 import { reclaimed } from "./reclaim.ts";
 import { deadlineSeconds } from "./scene.ts";
 import type { Found, Scene, Surroundings } from "./scene.ts";
-import { plainVlan } from "./vlan.ts";
 
 /** The whole diff of an adapter, what holds it as a whole, and what is wrong beside it. */
 export interface NicPlan {
@@ -194,11 +194,6 @@ const planPresent = (scene: Scene, want: Desired, state: AdapterState): NicPlan 
   return wrong ? { steps, wrong } : { steps };
 };
 
-interface Setting {
-  readonly changes: readonly Change[];
-  readonly set: NicConfig;
-}
-
 const updates = (
   scene: Scene,
   state: AdapterState,
@@ -237,10 +232,8 @@ const settings = (scene: Scene, want: Desired, state: AdapterState): readonly Se
     changes: changeIf(`spec.${name}`, state[name], want[name]),
     set: compact({ [name]: want[name] }),
   }));
-  const vlan = want.vlan && plainVlan(want.vlan);
   const all: Setting[] = [
-    connection(scene, want, state),
-    { changes: changeIf("spec.vlan", plainVlan(state.vlan), vlan), set: compact({ vlan: want.vlan }) },
+    ...networkSettings(scene, want, state),
     ...flags,
     {
       changes: changeIf("spec.bandwidth", plainBandwidth(state.bandwidth), want.bandwidth),
@@ -249,26 +242,6 @@ const settings = (scene: Scene, want: Desired, state: AdapterState): readonly Se
   ];
   return all.filter(({ changes }) => changes.length > 0);
 };
-
-const connection = ({ adapter: { spec }, host }: Scene, { switchName }: Desired, state: AdapterState): Setting => {
-  const now = state.connected ? (state.switchName ?? null) : null;
-  if (switchName === undefined || switchName?.toLowerCase() === now?.toLowerCase()) return { changes: [], set: {} };
-  if (switchName === null) {
-    const path = spec.connected === false ? "spec.connected" : "spec.network";
-    const changes =
-      path === "spec.connected" ? [{ path, from: true, to: false }] : [{ path, from: networkName(host, now) }];
-    return { changes, set: { connected: false } };
-  }
-  const change =
-    now === null
-      ? { path: "spec.connected", from: false, to: true }
-      : { path: "spec.network", from: networkName(host, now), to: spec.network };
-  return { changes: [change], set: { connected: true, switchName } };
-};
-
-/** The network that a switch belongs to, as the spec would name it; the switch itself when it belongs to none. */
-const networkName = (host: Scene["host"], switchName: string | null): string | undefined =>
-  host.spec.networks?.find((one) => one.switchName === switchName)?.name ?? switchName ?? undefined;
 
 const macChange = ({ adapter }: Scene, state: AdapterState): readonly Setting[] => {
   const macAddress = wantedMac(adapter);
