@@ -146,9 +146,11 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
 };
 
 const lossOf = (term: Term): Promise<never> =>
-  new Promise((_, reject) =>
-    term.lost.addEventListener("abort", () => reject(new Error("the leadership was lost")), { once: true }),
-  );
+  new Promise((_, reject) => {
+    const lose = (): void => reject(new Error("the leadership was lost"));
+    if (term.lost.aborted) lose();
+    term.lost.addEventListener("abort", lose, { once: true });
+  });
 
 const both = (...recorders: readonly EventRecorder[]): EventRecorder => ({
   record: (key, uid, note) => {
