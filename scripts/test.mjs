@@ -72,7 +72,12 @@ const suite = async (title, folders) => {
   const report = join(root, ".cache", `test-${title.replaceAll(/\W+/g, "-")}.json`);
   mkdirSync(dirname(report), { recursive: true });
   rmSync(report, { force: true });
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = [
+    "--reporter=default",
+    "--reporter=./scripts/skip-reasons.mjs",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+  ];
   const code = await run(nodeBinary(root), [tool("vitest/vitest.mjs"), "run", ...present, ...reporters], { cwd: root });
   const counted = existsSync(report) ? count(JSON.parse(readFileSync(report, "utf8"))) : 0;
   // A crash outside of any test (an unhandled rejection, a suite that does not load) is a failure, too.
@@ -107,8 +112,8 @@ const count = ({ testResults = [] }) => {
   return failed;
 };
 
-/** Tests are skipped with `context.skip("why")`; vitest keeps the note in the test's meta or messages. */
-const reasonOf = (test) => test.meta?.skipReason ?? test.failureMessages?.[0] ?? "no reason was given";
+/** Tests are skipped with `context.skip("why")`; scripts/skip-reasons.mjs keeps the note in the test's meta. */
+const reasonOf = (test) => test.meta?.skipReason ?? "no reason was given";
 
 /** Prepares a rig where its progress can be seen; tests that find it prepared start at once. Why it can't be is told by their skips. */
 const prepareRig = (script) => run(nodeBinary(root), [script], { cwd: root });
