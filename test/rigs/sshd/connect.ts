@@ -40,14 +40,20 @@ export const request = (
 ): { readonly id: string; readonly line: string } => {
   const id = `01JDB3Q4V5W6X7Y8Z9${String((count += 1)).padStart(8, "0")}`;
   const metadata = {
-    ...{ timestamp: new Date().toISOString(), host: "hv-1", deadline_seconds: 60, debug: false, dry_run: false },
-    ...{ control_plane: "11111111-1111-4111-8111-111111111111", epoch: 1, locks: [] },
+    timestamp: new Date().toISOString(),
+    host: "hv-1",
+    deadline_seconds: 60,
+    debug: false,
+    dry_run: false,
+    control_plane: "11111111-1111-4111-8111-111111111111",
+    epoch: 1,
+    locks: [],
   };
   return { id, line: JSON.stringify({ operation, resource_spec: spec, correlation_id: id, metadata }) };
 };
 
 /** Sends a request and gives the result that answers it; rejects when the channel closes first. */
-export const ask = (channel: AgentChannel, { id, line }: ReturnType<typeof request>): Promise<any> =>
+export const ask = (channel: AgentChannel, { id, line }: ReturnType<typeof request>): Promise<unknown> =>
   new Promise((resolve, reject) => {
     channel.onLine((text) => {
       if (text.startsWith('{"type":"result"') && text.includes(id)) resolve(JSON.parse(text).result);
