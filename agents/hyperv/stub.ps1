@@ -13,13 +13,15 @@ SSH_ORIGINAL_COMMAND (a whole command line that ends in "stub.ps1 WORDS" is read
   upload SHA256     reads a bundle from STDIN, checks its hash, and puts it into agents\SHA256
   prune SHA256      removes all other versions that no agent runs
   kill PID          ends that agent, if it was started here and is still the same process
+  fence ID EPOCH    makes EPOCH the highest of control plane ID, by an operator's hand (aetherv host take-over)
 
 The first line on STDERR is "AETHERV-STUB ready PID" or "AETHERV-STUB refused CODE TEXT" (exit code 1); STDOUT belongs to the agent.
 #>
 [CmdletBinding()]
 param(
     [ValidatePattern('^[a-z]*$')][string]$Word = '',
-    [ValidatePattern('^[0-9a-f]*$')][string]$Argument = ''
+    [ValidatePattern('^[0-9a-f-]*$')][string]$Argument = '',
+    [ValidatePattern('^[0-9]*$')][string]$Epoch = ''
 )
 
 Set-StrictMode -Version 3.0
@@ -28,7 +30,8 @@ $ProgressPreference = 'SilentlyContinue'
 $ConfirmPreference = 'None'
 
 $agents = Join-Path -Path $PSScriptRoot -ChildPath 'agents'
-$sessions = Join-Path -Path (Join-Path -Path $PSScriptRoot -ChildPath 'state') -ChildPath 'sessions'
+$state = Join-Path -Path $PSScriptRoot -ChildPath 'state'
+$sessions = Join-Path -Path $state -ChildPath 'sessions'
 $longestBundle = 33554432
 
 function Resolve-StubPath {
@@ -207,11 +210,39 @@ function Invoke-Kill {
     Write-StubLine -Text "ready $PID"
 }
 
+function Set-Fence {
+    <# .SYNOPSIS Writes the fence anew where it is lost or unreadable, else only that control plane's epoch. What was unreadable is kept aside. #>
+    param([string]$Id, [long]$Epoch)
+    if (-not (Test-Path -LiteralPath $state)) { $null = New-Item -ItemType 'Directory' -Path $state -Force }
+    $path = Join-Path -Path $state -ChildPath 'fence.json'
+    $lock = [System.IO.File]::Open((Resolve-StubPath -Path (Join-Path -Path $state -ChildPath 'state.lock')), [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None)
+    try {
+        $table = [ordered]@{}
+        if (Test-Path -LiteralPath $path) {
+            try {
+                $known = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText((Resolve-StubPath -Path $path)))
+                foreach ($entry in @($known.PSObject.Properties)) { $table[$entry.Name] = [long]$entry.Value }
+            }
+            catch {
+                $table = [ordered]@{}
+                Rename-Item -LiteralPath $path -NewName "fence.$([DateTime]::UtcNow.Ticks).unreadable"
+            }
+        }
+        $table[$Id] = $Epoch
+        $next = Join-Path -Path $state -ChildPath "fence.$PID.next"
+        $bytes = [System.Text.Encoding]::ASCII.GetBytes((ConvertTo-Json -InputObject $table -Compress))
+        [System.IO.File]::WriteAllBytes((Resolve-StubPath -Path $next), $bytes)
+        Move-Item -LiteralPath $next -Destination $path -Force
+    }
+    finally { $lock.Dispose() }
+    Write-StubLine -Text "ready $PID"
+}
+
 function Get-StubWord {
     <# .SYNOPSIS The words asked for: of the client's command line under a forced command, else the arguments. #>
     param([string]$Given)
-    if ($Given -cnotmatch '^(?:.*\\stub\.ps1 )?(hello|(?:session|oneshot|upload|prune) [0-9a-f]{64}|kill [0-9]{1,9})$') {
-        Stop-Stub -Code 'InvalidRequest' -Text 'allowed are: hello, session SHA256, oneshot SHA256, upload SHA256, prune SHA256, kill PID'
+    if ($Given -cnotmatch '^(?:.*\\stub\.ps1 )?(hello|(?:session|oneshot|upload|prune) [0-9a-f]{64}|kill [0-9]{1,9}|fence [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} [0-9]{1,15})$') {
+        Stop-Stub -Code 'InvalidRequest' -Text 'allowed are: hello, session SHA256, oneshot SHA256, upload SHA256, prune SHA256, kill PID, fence ID EPOCH'
     }
     return $Matches[1].Split(' ')
 }
@@ -225,12 +256,13 @@ function Get-FailureCode {
     return 'InternalError'
 }
 
-$words = @(Get-StubWord -Given $(if ("$env:SSH_ORIGINAL_COMMAND" -ne '') { $env:SSH_ORIGINAL_COMMAND.Trim() } else { "$Word $Argument".Trim() }))
+$words = @(Get-StubWord -Given $(if ("$env:SSH_ORIGINAL_COMMAND" -ne '') { $env:SSH_ORIGINAL_COMMAND.Trim() } else { "$Word $Argument $Epoch".Trim() }))
 try {
     switch -CaseSensitive ($words[0]) {
         'hello' { Write-Hello; exit 0 }
         'upload' { Invoke-Upload -Hash $words[1]; exit 0 }
         'prune' { Invoke-Prune -Hash $words[1]; exit 0 }
+        'fence' { Set-Fence -Id $words[1] -Epoch ([long]$words[2]); exit 0 }
         'kill' { Invoke-Kill -Id ([int]$words[1]); exit 0 }
     }
     $folder = Join-Path -Path $agents -ChildPath $words[1]

@@ -10,7 +10,8 @@ function ConvertFrom-AgentJson {
         try { return , (ConvertFrom-JsonElement -Element $document.RootElement) }
         finally { $document.Dispose() }
     }
-    $parsed = ConvertFrom-Json -InputObject $Text
+    # It does so with "\/Date(0)\/", though: the backslash goes, which JSON allows and which keeps the text a text.
+    $parsed = ConvertFrom-Json -InputObject ([regex]::Replace($Text, '(?<!\\)((?:\\\\)*)\\/', '$1/'))
     return , (ConvertFrom-JsonObject -Value $parsed)
 }
 

@@ -138,6 +138,19 @@ else
     );
 
     test(
+      "what a JSON reader takes for a date stays a text, and lists of none and one stay lists",
+      async () => {
+        const text = JSON.stringify(
+          request("host.validate", { layout, networks: [{ name: "/Date(0)/", switchName: "\\\\/x" }] }),
+        );
+        const { out } = await oneShot(place, text.replaceAll("/", String.raw`\/`));
+        expect(lastLine(out).data).toMatchObject({ problems: [{ field: "networks[name=/Date(0)/].switchName" }] });
+        expect((await send(request("host.validate", { layout, networks: [] }))).data).toEqual({ problems: [] });
+      },
+      TIMEOUT,
+    );
+
+    test(
       "a repeated correlation id gets the kept result from another process too",
       async () => {
         const document = request("vm.get", { owner });

@@ -33,7 +33,10 @@ internal sealed partial class JsonReader(string text, bool desktop, int depth, b
         {
             case '{': return Members(level);
             case '[': return Items(level);
-            case '"': return Date(Quoted());
+            case '"':
+                // 5.1's reader looks at the raw text: without the backslash it is no date.
+                var raw = text.AsSpan(at).StartsWith("\"\\/Date(", StringComparison.Ordinal);
+                return Date(Quoted(), raw || !desktop);
             case 't': return Word("true", true);
             case 'f': return Word("false", false);
             case 'n': return Word("null", null);
@@ -128,10 +131,10 @@ internal sealed partial class JsonReader(string text, bool desktop, int depth, b
         return (char)code;
     }
 
-    private object Date(string value)
+    private object Date(string value, bool written)
     {
         var ticks = Milliseconds().Match(value);
-        if (ticks.Success) return DateTime.UnixEpoch.AddMilliseconds(long.Parse(ticks.Groups[1].Value, CultureInfo.InvariantCulture));
+        if (ticks.Success && written) return DateTime.UnixEpoch.AddMilliseconds(long.Parse(ticks.Groups[1].Value, CultureInfo.InvariantCulture));
         if (!desktop && Iso().IsMatch(value) && DateTime.TryParse(value, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var date)) return date;
         return value;
     }
