@@ -2,7 +2,7 @@ import { request } from "undici";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../engine/ports.ts";
 import type { Connection } from "./connection.ts";
-import { KubeError, ofStatus } from "./error.ts";
+import { isNotFound, KubeError, ofStatus } from "./error.ts";
 
 /** Verbs as RBAC has them. */
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
@@ -66,12 +66,12 @@ export class KubeClient {
     throw await refusal(statusCode, headers, body);
   }
 
-  /** As `call`, but undefined where nothing is there. */
+  /** As `call`, but undefined where the server says that there is no such object. */
   async find<T>(path: string, signal?: AbortSignal): Promise<T | undefined> {
     try {
       return await this.call<T>({ verb: "get", path, ...(signal ? { signal } : {}) });
     } catch (error) {
-      if (error instanceof KubeError && error.code === 404) return undefined;
+      if (isNotFound(error)) return undefined;
       throw error;
     }
   }

@@ -28,6 +28,8 @@ interface More {
 
 /** metav1.StatusDetails, as far as it is read. */
 interface StatusDetails {
+  /** Of the object that the error is about. */
+  readonly name?: string;
   readonly causes?: readonly { readonly field?: string; readonly message?: string }[];
 }
 
@@ -47,3 +49,10 @@ export const ofStatus = (status: unknown): KubeError => {
 /** The version asked for is compacted away: only a new list helps. */
 export const isExpired = (error: unknown): boolean =>
   error instanceof KubeError && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");
+
+/** The object does not exist. A 404 of a server that does not (yet) serve its kind says nothing of the object. */
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof KubeError && error.code === 404 && error.reason === "NotFound" && error.details?.name !== undefined;
+
+/** The object is another than the one that the write was decided on. */
+export const isConflict = (error: unknown): boolean => error instanceof KubeError && error.code === 409;

@@ -5,7 +5,7 @@ import { ConflictError } from "../../engine/ports.ts";
 import type { Clock, Draft, Logger, Objects, Random, Store } from "../../engine/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { Collection } from "./collection.ts";
-import { KubeError } from "./error.ts";
+import { isConflict, isNotFound, type KubeError } from "./error.ts";
 import { mergePatch } from "./mergePatch.ts";
 import { collectionPath, objectPath } from "./paths.ts";
 import { Reflector, type ReflectorTimes } from "./reflector.ts";
@@ -111,7 +111,7 @@ export class KubernetesStore implements Store {
       else this.#forget(key, uid);
     } catch (error) {
       // Gone, or another object of that name: the one to be deleted does not exist any more.
-      if (!(error instanceof KubeError) || (error.code !== 404 && error.code !== 409)) throw error;
+      if (!isNotFound(error) && !isConflict(error)) throw error;
     }
   }
 
@@ -203,8 +203,8 @@ export class KubernetesStore implements Store {
     try {
       return await send();
     } catch (error) {
-      if (error instanceof KubeError && (error.code === 409 || error.code === 404))
-        throw new ConflictError(`${keyText(key)}: ${error.message}`, { cause: error });
+      if (isConflict(error) || isNotFound(error))
+        throw new ConflictError(`${keyText(key)}: ${(error as KubeError).message}`, { cause: error });
       throw error;
     }
   }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { openConnection } from "../../../src/stores/kubernetes/connection.ts";
-import { list, scripted, status } from "../../unit/stores/kubernetes/apiServer.ts";
+import { list, plain, scripted, status } from "../../unit/stores/kubernetes/apiServer.ts";
 
 const kubeconfig = async (text: object): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), "aetherv-kubeconfig-"));
@@ -54,4 +54,15 @@ it("does not send a write again when the answer was lost: whether it was done is
   const { client, asked } = await scripted([(request) => void request.socket.destroy()]);
   await expect(client.call({ verb: "create", path: "/apis/x", body: {} })).rejects.toMatchObject({ code: 0 });
   expect(asked.length).toBe(1);
+});
+
+it.each([
+  { why: "no such object", answer: status(404, "NotFound", {}, { name: "web" }), absent: true },
+  { why: "the kind is not served (yet)", answer: plain(404, "404 page not found"), absent: false },
+  { why: "a proxy between knows no such path", answer: status(404, "NotFound"), absent: false },
+])("an answer 404 is absence only when it says so: $why", async ({ answer, absent }) => {
+  const { client } = await scripted([answer]);
+  const found = client.find("/apis/x/web");
+  if (absent) expect(await found).toBeUndefined();
+  else await expect(found).rejects.toMatchObject({ code: 404 });
 });

@@ -8,7 +8,7 @@ import { openConnection } from "../../../src/stores/kubernetes/connection.ts";
 import { collectionPath, objectPath } from "../../../src/stores/kubernetes/paths.ts";
 import { defaultTimes } from "../../../src/stores/kubernetes/reflector.ts";
 import { KubernetesStore } from "../../../src/stores/kubernetes/store.ts";
-import { eventually, removeAll, startKubeApi } from "../../support/kubeApi.ts";
+import { eventually, installCrds, removeAll, startKubeApi } from "../../support/kubeApi.ts";
 import { MemoryLog } from "../../unit/stores/fixed.ts";
 
 const api = await startKubeApi();
@@ -81,6 +81,8 @@ describe("Kubernetes store and its server", { timeout: 60_000 }, () => {
     );
     expect(names(store)).toHaveLength(3);
     await own.start();
+    // It serves the kinds of CRDs a moment later.
+    await installCrds(client);
     for (const name of ["again", "goes"])
       await client.call({ verb: "delete", path: objectPath({ kind: "VirtualDisk", namespace: "default", name }) });
     const made = await make("again");

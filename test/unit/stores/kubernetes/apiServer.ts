@@ -62,11 +62,16 @@ const json = (response: ServerResponse, code: number, body: unknown): void => {
 };
 
 export const status =
-  (code: number, reason: string, headers: Readonly<Record<string, string>> = {}): Answer =>
+  (code: number, reason: string, headers: Readonly<Record<string, string>> = {}, details?: object): Answer =>
   (_, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    json(response, code, { kind: "Status", code, reason, message: `it is ${reason}` });
+    json(response, code, { kind: "Status", code, reason, message: `it is ${reason}`, details });
   };
+
+export const plain =
+  (code: number, text: string): Answer =>
+  (_, response) =>
+    void response.writeHead(code, { "content-type": "text/plain" }).end(text);
 
 export const list =
   (version: number, items: readonly Resource[], next?: string): Answer =>
