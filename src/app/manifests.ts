@@ -2,6 +2,7 @@ import { apiVersion } from "../api/kinds.ts";
 import { keyText, type Resource } from "../api/resource.ts";
 import type { ReadManifests } from "../cli/context.ts";
 import { ControlError, type FileProblem } from "../server/control.ts";
+import { circular } from "../stores/files/circles.ts";
 import { readContent } from "../stores/files/content.ts";
 import { errorCode, nodeFileSystem } from "../stores/files/filesystem.ts";
 import type { FileContent, ObjectDocument } from "../stores/files/part.ts";
@@ -22,8 +23,16 @@ export const readManifests = async (
   const read: Read[] = [];
   for (const path of paths) read.push(await readPath(path, readInput));
   const all = read.flatMap(({ content }) => content.objects);
-  const problems = [...read.flatMap(({ content }) => content.problems as FileProblem[]), ...doubles(all)];
-  const documents = all.flatMap(({ manifest, place }) => (manifest ? [{ object: resourceOf(manifest), place }] : []));
+  const byKey = Map.groupBy(all, ({ key }) => keyText(key));
+  const circles: ReadonlyMap<string, readonly FileProblem[]> = circular(byKey);
+  const problems = [
+    ...read.flatMap(({ content }) => content.problems as FileProblem[]),
+    ...doubles(byKey),
+    ...[...circles.values()].flat(),
+  ];
+  const documents = all.flatMap(({ key, manifest, place }) =>
+    manifest && !circles.has(keyText(key)) ? [{ object: resourceOf(manifest), place }] : [],
+  );
   return {
     documents,
     problems,
@@ -65,9 +74,8 @@ const readFolder = async (path: string): Promise<Read> => {
 };
 
 /** Two documents of one object: an error that names both places. */
-const doubles = (documents: readonly ObjectDocument[]): FileProblem[] => {
-  const byKey = Map.groupBy(documents, ({ key }) => keyText(key));
-  return [...byKey].flatMap(([key, same]) =>
+const doubles = (byKey: ReadonlyMap<string, readonly ObjectDocument[]>): FileProblem[] =>
+  [...byKey].flatMap(([key, same]) =>
     same.length < 2
       ? []
       : same.map(({ place }) => {
@@ -75,7 +83,6 @@ const doubles = (documents: readonly ObjectDocument[]): FileProblem[] => {
           return { ...place, message: `${key} is declared here and at ${others.join(", ")}: keep one` };
         }),
   );
-};
 
 /** A document as an object, with nothing of what a store gives. */
 const resourceOf = ({ key, labels, annotations, spec }: NonNullable<ObjectDocument["manifest"]>): Resource => ({
