@@ -11,6 +11,7 @@ function Invoke-DiskMove {
     Complete-CutMove -Job $Job -Folder $folder
     $moved = Find-MovedFile -Job $Job -Folder $folder
     if ($null -ne $moved) {
+        Remove-LeftSidecar -Job $Job
         Write-Sidecar -Job $Job -Path $moved.Path -Uid $spec['owner']['uid']
         return Get-Created -Job $Job -Path $moved.Path
     }
