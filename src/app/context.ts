@@ -1,4 +1,5 @@
 import type { Context, Terminal } from "../cli/context.ts";
+import type { HostTools } from "../cli/hostTools.ts";
 import { simulatorCommand } from "../cli/simulator/command.ts";
 import { answers, SocketClient } from "../server/client.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
@@ -60,8 +61,20 @@ export const processContext = (env: Environment, signal: AbortSignal, onRun: () 
     },
     writeBackup: async (folder, backup) => (await import("./backup.ts")).writeBackup(folder, backup),
     readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
+    hosts: lazyHostTools,
     simulator: simulatorCommand,
   };
+};
+
+const lazyHostTools: HostTools = {
+  async *check(...given) {
+    yield* (await import("./hostTools.ts")).hostTools.check(...given);
+  },
+  prepareScript: async (...given) => (await import("./hostTools.ts")).hostTools.prepareScript(...given),
+  async *runScript(...given) {
+    yield* (await import("./hostTools.ts")).hostTools.runScript(...given);
+  },
+  takeOver: async (...given) => (await import("./hostTools.ts")).hostTools.takeOver(...given),
 };
 
 /** Commands that only read say what they have to say themselves. */

@@ -8,12 +8,12 @@ import { DeployedTransport } from "../hosts/deploy/transport.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
 import type { HelloData } from "../protocol/generated/types.ts";
 import { SshHost } from "../transports/ssh/host.ts";
-import { loginOf, type Login } from "../transports/ssh/target.ts";
+import { loginOf, type Login, type SshTarget } from "../transports/ssh/target.ts";
 
 /** Values of a Secret, read now; undefined when there is none. */
 export type ReadSecret = (namespace: string, name: string) => Promise<Readonly<Record<string, Uint8Array>> | undefined>;
 
-type Ssh = NonNullable<VMHost["spec"]["connection"]["ssh"]>;
+export type Ssh = NonNullable<VMHost["spec"]["connection"]["ssh"]>;
 
 /** Hosts that get their agent at the same time. */
 const DEPLOYMENTS = 5;
@@ -67,10 +67,9 @@ export class SshTransports {
 
 /** The stub of a host, with the login of its Secret. */
 export const sshHost = (ssh: Ssh, secret: ReadSecret): SshHost =>
-  new SshHost({
-    target: { address: ssh.address, port: ssh.port, user: ssh.user, hostKeys: ssh.hostKeys },
-    login: () => readLogin(ssh.credentialsSecretRef, secret),
-  });
+  new SshHost({ target: targetOf(ssh), login: () => readLogin(ssh.credentialsSecretRef, secret) });
+
+export const targetOf = ({ address, port, user, hostKeys }: Ssh): SshTarget => ({ address, port, user, hostKeys });
 
 /** Throws AuthenticationFailed, naming the Secret. */
 export const readLogin = async (ref: Ssh["credentialsSecretRef"], secret: ReadSecret): Promise<Login> => {

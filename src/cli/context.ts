@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Resource } from "../api/resource.ts";
 import type { Backup, ControlPlane, DraftDocument, FileProblem } from "../server/control.ts";
+import type { HostTools } from "./hostTools.ts";
 import { coloursFor, type Colours } from "./print/colour.ts";
 
 /** Where a command writes, and what may be drawn there. */
@@ -64,6 +65,8 @@ export interface Context {
   run(options: RunOptions): Promise<number>;
   writeBackup(folder: string, backup: Backup): Promise<void>;
   readBackup(folder: string, data: string): Promise<Backup>;
+  /** Setup and diagnosis of hosts over SSH. */
+  readonly hosts: HostTools;
   readonly simulator: (data: () => string) => Command;
 }
 

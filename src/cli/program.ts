@@ -7,6 +7,7 @@ import { describeCommand } from "./commands/describe.ts";
 import { eventsCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { getCommand } from "./commands/get.ts";
+import { hostCommand } from "./commands/host.ts";
 import { importCommand } from "./commands/import.ts";
 import { jobsCommand } from "./commands/jobs.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -77,6 +78,7 @@ const commands = (tools: Tools): readonly Command[] => [
   restoreCommand(tools),
   backupCommand(tools),
   importCommand(tools),
+  hostCommand(tools),
   explainCommand(tools),
   completionCommand(tools),
 ];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TransportError, type AgentChannel } from "../../engine/ports.ts";
 import { MAX_RESULT_BYTES } from "../../protocol/check.ts";
 import { SshChannel } from "./channel.ts";
-import { HOST_ROOT, stubCommand, type StubWords } from "./command.ts";
+import { HOST_ROOT, scriptCommand, stubCommand, type StubWords } from "./command.ts";
 import { Lines, type Use } from "./lines.ts";
 import { RemoteProcess } from "./process.ts";
 import type { Login, SshTarget } from "./target.ts";
@@ -92,6 +92,22 @@ export class SshHost {
     } finally {
       signal.removeEventListener("abort", end);
     }
+  }
+
+  /** Runs a PowerShell script that needs no stub; the login must not be bound to a forced command. Gives the exit code. */
+  async runScript(script: string, onText: (text: string) => void, signal: AbortSignal): Promise<number> {
+    const channel = await this.#lines.exec(scriptCommand(), "agent", signal);
+    const close = () => this.#lines.leave(channel);
+    signal.addEventListener("abort", close, { once: true });
+    channel.on("data", (chunk: Buffer) => onText(chunk.toString("utf8")));
+    channel.stderr.on("data", (chunk: Buffer) => onText(chunk.toString("utf8")));
+    channel.on("error", () => undefined);
+    const ended = new Promise<number>((resolve) => {
+      channel.on("exit", (code: number | null) => resolve(code ?? -1));
+      channel.once("close", () => resolve(-1));
+    });
+    channel.end(script);
+    return await ended.finally(() => signal.removeEventListener("abort", close));
   }
 
   close(): void {

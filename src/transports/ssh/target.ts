@@ -18,6 +18,14 @@ export type Login =
 export const placeOf = ({ address, port }: SshTarget): string =>
   address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 
+/** The public half of a login's key, as authorized_keys wants it. */
+export const publicKeyOf = (login: Login): string => {
+  if (login.at === "password") throw refused("the login is a password: a host is prepared for a key (ssh-privatekey)");
+  const parsed = ssh2.utils.parseKey(login.key, login.passphrase);
+  if (parsed instanceof Error) throw refused(`the key can't be used: ${parsed.message}`);
+  return `${parsed.type} ${parsed.getPublicSSH().toString("base64")} aetherv`;
+};
+
 const refused = (message: string): TransportError => new TransportError(fault("AuthenticationFailed", message));
 
 /**
