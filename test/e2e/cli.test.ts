@@ -114,6 +114,11 @@ describe("completion", () => {
     { words: ["approve", "vm/"], found: ["vm/web"] },
     { words: ["get", "vm", ""], found: ["web"] },
     { words: ["plan", "--li"], found: ["--live"] },
+    { words: ["get", "vm", "-o", "y"], found: ["yaml"] },
+    { words: ["get", "vm", "-o", "wide", "w"], found: ["web"] },
+    { words: ["get", "vm", "-n", "other", ""], found: [""] },
+    { words: ["--data", "/nowhere", "get", "vm", "w"], found: [""] },
+    { words: ["completion", "b"], found: ["bash"] },
   ])("of $words", async ({ words, found }) => {
     // "--" ends options as the shells' scripts do; --data stands before it.
     const { out } = await rig.complete(...words);

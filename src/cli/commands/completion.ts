@@ -1,4 +1,4 @@
-import { Argument, Command } from "commander";
+import { Argument, Command, Option } from "commander";
 import { kinds } from "../../api/kinds.ts";
 import { withControl, type Tools } from "../context.ts";
 import { kindNamed } from "../names.ts";
@@ -53,30 +53,59 @@ export const completeCommand = (tools: Tools, program: () => Command): Command =
 
 const candidates = async (tools: Tools, program: Command, words: readonly string[]): Promise<readonly string[]> => {
   const typed = words.at(-1) ?? "";
-  const before = words.slice(0, -1).filter((word) => !word.startsWith("-"));
-  const command = descend(program, before);
-  const all = typed.startsWith("-")
-    ? optionsOf(command)
-    : command.commands.length > 0
-      ? command.commands.map((one) => one.name()).filter((name) => !name.startsWith("__"))
-      : await objectWords(tools, command.name(), before.slice(1), typed);
+  const line = read(program, words.slice(0, -1));
+  const all = await wordsAfter(tools, line, typed);
   return [...new Set(all)].filter((word) => word.startsWith(typed)).sort();
 };
 
-const descend = (program: Command, words: readonly string[]): Command => {
-  let at = program;
-  for (const word of words) {
-    const next = at.commands.find((one) => one.name() === word);
-    if (!next) return at;
-    at = next;
-  }
-  return at;
+const wordsAfter = async (tools: Tools, line: Line, typed: string): Promise<readonly string[]> => {
+  const { command, open, positionals } = line;
+  if (open) return open.argChoices ?? [];
+  if (typed.startsWith("-")) return optionsOf(command).flatMap(({ long }) => (long ? [long] : []));
+  if (command.commands.length > 0)
+    return command.commands.map((one) => one.name()).filter((name) => !name.startsWith("__"));
+  const choices = command.registeredArguments[positionals.length]?.argChoices;
+  return choices ?? (await objectWords(tools, line, typed));
 };
 
-const optionsOf = (command: Command): readonly string[] => {
-  const chain = command.parent ? [command, command.parent] : [command];
-  return ["--help", ...chain.flatMap((one) => one.options).flatMap((option) => (option.long ? [option.long] : []))];
+/** A command line up to the word that is being typed. */
+interface Line {
+  readonly command: Command;
+  readonly positionals: readonly string[];
+  /** Values of options, by their long names. */
+  readonly values: ReadonlyMap<string, string>;
+  /** The option whose value is being typed. */
+  readonly open?: Option;
+}
+
+const read = (program: Command, words: readonly string[]): Line => {
+  let command = program;
+  const positionals: string[] = [];
+  const values = new Map<string, string>();
+  let open: Option | undefined;
+  for (const word of words) {
+    const [name = "", inline] = word.split("=", 2);
+    const next = command.commands.find((one) => one.name() === word);
+    if (open) {
+      values.set(open.long ?? "", word);
+      open = undefined;
+    } else if (word.startsWith("-")) {
+      const option = optionsOf(command).find(({ long, short }) => long === name || short === name);
+      if (inline !== undefined) values.set(name, inline);
+      else if (option?.required) open = option;
+    } else if (next) command = next;
+    else positionals.push(word);
+  }
+  return { command, positionals, values, ...(open ? { open } : {}) };
 };
+
+const help = new Option("--help");
+
+/** Those of the command and of all above it. */
+const optionsOf = (command: Command): readonly Option[] => [
+  ...command.options,
+  ...(command.parent ? optionsOf(command.parent) : [help]),
+];
 
 const takesObjects: ReadonlySet<string> = new Set(
   "get describe events approve restart pause resume orphan reclaim confirm-delete explain".split(" "),
@@ -84,18 +113,21 @@ const takesObjects: ReadonlySet<string> = new Set(
 
 const objectWords = async (
   tools: Tools,
-  command: string,
-  before: readonly string[],
+  { command, positionals, values }: Line,
   typed: string,
 ): Promise<readonly string[]> => {
-  if (!takesObjects.has(command)) return [];
-  const [kindWord] = typed.includes("/") ? typed.split("/") : before;
+  if (!takesObjects.has(command.name())) return [];
+  const [kindWord] = typed.includes("/") ? typed.split("/") : positionals;
   const info = kindWord === undefined ? undefined : kindNamed(kindWord);
   if (!info) {
     const names = kinds.flatMap((one) => [one.singular, ...one.shortNames]);
-    return command === "get" || command === "explain" ? ["all", ...names] : names.map((name) => `${name}/`);
+    if (command.name() === "explain") return names;
+    return command.name() === "get" ? ["all", ...names] : names.map((name) => `${name}/`);
   }
-  const objects = await withControl(tools.context.connect(tools.data()), (control) => control.list(info.kind));
+  if (command.name() === "explain") return [];
+  const namespace = info.scope === "Cluster" ? undefined : (values.get("--namespace") ?? tools.namespace());
+  const data = values.get("--data") ?? tools.data();
+  const objects = await withControl(tools.context.connect(data), (control) => control.list(info.kind, namespace));
   const prefix = typed.includes("/") ? `${kindWord}/` : "";
   return objects.map((object) => `${prefix}${object.metadata.name}`);
 };
