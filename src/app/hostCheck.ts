@@ -140,7 +140,10 @@ async function* checkAgent(host: VMHost, stub: SshHost): AsyncGenerator<CheckSte
   const connection = new Connection(
     settings,
     {
-      ...{ clock: systemClock, random: systemRandom, log: quiet, check: new ProtocolCheck() },
+      clock: systemClock,
+      random: systemRandom,
+      log: quiet,
+      check: new ProtocolCheck(),
       controlPlaneId: "00000000-0000-4000-8000-000000000000",
       // No fencing token: it only asks.
       epoch: () => 0,
