@@ -18,7 +18,15 @@ const codeOf = (error: Error): string => String((error as NodeJS.ErrnoException)
 /** What went wrong with a data folder, for people: the system's own reasons become a ControlError, others stay. */
 export const folderError = (data: string, error: unknown): unknown => {
   if (error instanceof ControlError) return error;
-  const why = chain(error).flatMap((one) => words[codeOf(one)] ?? [])[0];
+  const errors = chain(error);
+  const why = errors.flatMap((one) => words[codeOf(one)] ?? [])[0];
+  const broken = errors.find((one) => codeOf(one).startsWith("LEVEL_"));
+  if (why === undefined && broken)
+    return new ControlError(
+      "Unavailable",
+      errors[0]?.message ?? "",
+      "put a backup into a new one: aetherv backup --help",
+    );
   if (why === undefined) return error;
   return new ControlError("Unavailable", `the data folder ${data} cannot be used: ${why}`, "name another with --data");
 };

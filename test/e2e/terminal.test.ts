@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,6 +79,21 @@ describe("a data folder that can't be used", () => {
     const { code, err } = await aetherv(...words, "--data", file);
     expect(code).toBe(1);
     expect(err).toMatch(/^error: .*file/);
+    expect(err).not.toMatch(/\n {4}at /);
+  });
+});
+
+describe("a damaged store", () => {
+  it.each([
+    ["get", "vm"],
+    ["run", "-f", "."],
+  ])("is told so by %s", async (...words) => {
+    const data = await mkdtemp(join(folder, "damaged-"));
+    await mkdir(join(data, "store/db"), { recursive: true });
+    await writeFile(join(data, "store/db/CURRENT"), "nonsense\n");
+    const { code, err } = await aetherv(...words, "--data", data);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: the data folder .* cannot be opened.*\nhint: .*backup/);
     expect(err).not.toMatch(/\n {4}at /);
   });
 });
