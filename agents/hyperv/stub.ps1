@@ -101,7 +101,8 @@ function Get-SessionEntry {
         try {
             $words = [System.IO.File]::ReadAllText((Resolve-StubPath -Path $file.FullName)).Trim().Split(' ')
             $process = Get-Process -Id ([int]$id)
-            $live = $words.Length -eq 2 -and "$($process.StartTime.ToUniversalTime().Ticks)" -ceq $words[1]
+            # Not to the tick: on some systems two processes read a start time a little differently.
+            $live = $words.Length -eq 2 -and [Math]::Abs($process.StartTime.ToUniversalTime().Ticks - [long]$words[1]) -lt 20000000
         }
         catch { $live = $false }
         if ($live) { [pscustomobject]@{ Id = [int]$id; Hash = $words[0] } }

@@ -3,6 +3,7 @@ import type { AgentChannel, Logger } from "../../../src/engine/ports.ts";
 import { bundleOf, type Bundle } from "../../../src/hosts/deploy/bundle.ts";
 import { Gate } from "../../../src/hosts/deploy/gate.ts";
 import { DeployedTransport } from "../../../src/hosts/deploy/transport.ts";
+import type { JobResult } from "../../../src/protocol/generated/types.ts";
 import { SshHost, type SshHostOptions } from "../../../src/transports/ssh/host.ts";
 import type { Login, SshTarget } from "../../../src/transports/ssh/target.ts";
 import { USER } from "./options.ts";
@@ -53,10 +54,11 @@ export const request = (
 };
 
 /** Sends a request and gives the result that answers it; rejects when the channel closes first. */
-export const ask = (channel: AgentChannel, { id, line }: ReturnType<typeof request>): Promise<unknown> =>
+export const ask = (channel: AgentChannel, { id, line }: ReturnType<typeof request>): Promise<JobResult> =>
   new Promise((resolve, reject) => {
     channel.onLine((text) => {
-      if (text.startsWith('{"type":"result"') && text.includes(id)) resolve(JSON.parse(text).result);
+      if (text.startsWith('{"type":"result"') && text.includes(id))
+        resolve((JSON.parse(text) as { result: JobResult }).result);
     });
     channel.onClose((fault) => reject(new Error(fault.message)));
     channel.send(line);

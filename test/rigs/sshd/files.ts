@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ensurePowerShell as ensureUntyped } from "../../../scripts/rigs/powershell.mjs";
+import { makeHost } from "../hyperv/host.ts";
 import { PASSWORD, USER, type SshdOptions } from "./options.ts";
 
 const run = promisify(execFile);
@@ -29,6 +30,7 @@ export const prepareHost = async (root: string, options: SshdOptions): Promise<v
     join(root, "shell"),
     `export RIG_ROOT=${root} RIG_BIN=${join(root, "bin")}\nexec ${join(here, "shells", options.shell)} "$@"`,
   );
+  if (options.agent === "powershell") await makeHost(root);
   await writeAccounts(root);
 };
 
