@@ -29,13 +29,16 @@ const wantsColour = (isTerminal: boolean, env: Environment): boolean => {
 
 const terminalOf = (env: Environment): Terminal => {
   const { stdout, stderr } = process;
+  // Node leaves isTTY out where there is no terminal, whatever its types say.
+  const outIsTerminal = Boolean(stdout.isTTY);
+  const errIsTerminal = Boolean(stderr.isTTY);
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    outIsTerminal: stdout.isTTY,
-    errIsTerminal: stderr.isTTY,
-    outColour: wantsColour(stdout.isTTY, env),
-    errColour: wantsColour(stderr.isTTY, env),
+    outIsTerminal,
+    errIsTerminal,
+    outColour: wantsColour(outIsTerminal, env),
+    errColour: wantsColour(errIsTerminal, env),
   };
 };
 

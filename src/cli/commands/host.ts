@@ -19,10 +19,16 @@ const fileOption = [
 ] as const;
 const identityOption = ["-i, --identity <file>", "private key to log in with, in place of the Secret's"] as const;
 
+const groupNotes = `
+Examples:
+  aetherv host prepare hv1 -f manifests/ > prepare-hv1.ps1
+  aetherv host check hv1 -f manifests/`;
+
 /** `aetherv host`: one-time setup, diagnosis, and the fence. */
 export const hostCommand = (tools: Tools): Command =>
   new Command("host")
     .description("Set up and diagnose Hyper-V hosts that are reached over SSH")
+    .addHelpText("after", groupNotes)
     .addCommand(checkCommand(tools))
     .addCommand(prepareCommand(tools))
     .addCommand(takeOverCommand(tools));

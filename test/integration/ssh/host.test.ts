@@ -44,12 +44,15 @@ describe.skipIf(why !== undefined)("aetherv host", () => {
         "ok stub",
         "ok Hyper-V module",
         "ok agent",
-        // A fresh emulated host has no switch of that name.
-        "failed switches",
+        "ok switches",
       ]),
     );
-    expect(out).toMatch(/failed +switches +spec\.networks.*External/);
-    expect(code).toBe(1);
+    expect(code).toBe(0);
+    await writeFile(rig.path("hosts.yaml"), sshHostManifest("hv1", sshd).replace("External", "Absent"));
+    const wrong = await host("check", "hv1");
+    await writeFile(rig.path("hosts.yaml"), sshHostManifest("hv1", sshd));
+    expect(wrong.out).toMatch(/failed +switches +spec\.networks.*Absent/);
+    expect(wrong.code).toBe(1);
   });
 
   it("stops at the first step that fails, with its reason and its remedy", { timeout: 60_000 }, async () => {

@@ -123,7 +123,7 @@ describe.skipIf(why !== undefined)("ssh", () => {
   });
 
   it("ends an agent that does not end with its STDIN", async () => {
-    const channel = await transportOf(host({ killAfterMs: 300 })).session(signal());
+    const channel = await transportOf(host({ killAfterMs: 300, idleMs: 600_000 })).session(signal());
     const [agent] = (await agents()).filter(({ args }) => args.includes("/node ") && args.includes(" session "));
     process.kill(agent!.pid, "SIGSTOP");
     const closed = new Promise((resolve) => channel.onClose(resolve));

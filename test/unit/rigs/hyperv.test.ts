@@ -239,7 +239,7 @@ describe.skipIf(rig.kind === "skipped")("the emulated Hyper-V", () => {
     const setup = [
       `${disk("debian-12.vhdx", "on.vhdx")}${disk("debian-12-gen1.vhd", "old.vhd")}'copied'`,
       "$null = Hyper-V\\New-VM -Name 'off' -Generation 2 -Path 'D:\\VMs' -MemoryStartupBytes 1GB",
-      "$null = Hyper-V\\New-VM -Name 'on' -Generation 2 -Path 'D:\\VMs' -MemoryStartupBytes 1GB -VHDPath 'D:\\on.vhdx' -SwitchName 'External'; Hyper-V\\Start-VM -Name 'on'",
+      "$null = Hyper-V\\New-VM -Name 'on' -Generation 2 -Path 'D:\\VMs' -MemoryStartupBytes 1GB -VHDPath 'D:\\on.vhdx' -SwitchName 'External'; Hyper-V\\Set-VMFirmware -VMName 'on' -SecureBootTemplate MicrosoftUEFICertificateAuthority; Hyper-V\\Start-VM -Name 'on'",
       "$null = Hyper-V\\New-VM -Name 'old' -Generation 1 -Path 'D:\\VMs' -MemoryStartupBytes 1GB -VHDPath 'D:\\old.vhd'; Hyper-V\\Start-VM -Name 'old'",
     ];
     const all = await runSnippets(ready, { root, edition: "5.1" }, [...setup, ...edges.map((one) => one.run)]);
