@@ -25,7 +25,9 @@ export type Found =
   /** It was there once. */
   | { readonly at: "missing"; readonly message: string }
   /** A file of this name whose uid no object has. */
-  | { readonly at: "lost"; readonly path: string; readonly uid: string };
+  | { readonly at: "lost"; readonly path: string; readonly uid: string }
+  /** A file of this name that another control plane made, or this one before it lost its identity. */
+  | { readonly at: "foreign"; readonly path: string; readonly controlPlaneId: string };
 
 /** The disk's file: by the uid in its name, else by the identifier pinned in status; a File by its path until then. */
 export const find = (scene: Scene): Found => {
@@ -136,7 +138,7 @@ const missingText = (disk: VirtualDisk, snapshot: SnapshotView): string => {
     : `The file ${path ?? "of this disk"} is gone from the host. It is not made again, as its content would be lost: put it back, or delete this object.`;
 };
 
-/** A file `<namespace>\<name>.<uid>` with our own sidecar whose uid no object has: of a lost store. */
+/** A file `<namespace>\<name>.<uid>` with a sidecar whose uid no object has: of a lost store, or of another control plane. */
 const lostOne = ({ disk, snapshot, world }: Pick<Scene, "disk" | "snapshot" | "world">): Found | undefined => {
   const folder = new RegExp(`\\\\${escaped(namespaceOf(disk))}\\\\${escaped(disk.metadata.name)}\\.[^\\\\]+$`, "i");
   const lost = [...snapshot.disks.values()].find(
@@ -145,10 +147,12 @@ const lostOne = ({ disk, snapshot, world }: Pick<Scene, "disk" | "snapshot" | "w
       uid !== disk.metadata.uid &&
       folder.test(path) &&
       sidecar?.uid === uid &&
-      (sidecar.controlPlaneId ?? world.controlPlaneId) === world.controlPlaneId &&
       !world.objects.list("VirtualDisk").some(({ metadata }) => metadata.uid === uid),
   );
-  return lost?.uid === undefined ? undefined : { at: "lost", path: lost.path, uid: lost.uid };
+  if (lost?.uid === undefined) return undefined;
+  const { controlPlaneId = world.controlPlaneId } = lost.sidecar ?? {};
+  const { path, uid } = lost;
+  return controlPlaneId === world.controlPlaneId ? { at: "lost", path, uid } : { at: "foreign", path, controlPlaneId };
 };
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -115,6 +115,8 @@ const planFor = (scene: Scene, found: Found): DiskPlan => {
       return planPresent(scene, found.file);
     case "lost":
       return reclaiming(scene, found);
+    case "foreign":
+      return held("stalled", "NameConflict", foreignText(found));
     case "missing":
       return held("stalled", "DiskMissing", found.message);
     case "ambiguous":
@@ -125,6 +127,9 @@ const planFor = (scene: Scene, found: Found): DiskPlan => {
       return found satisfies never;
   }
 };
+
+const foreignText = ({ path, controlPlaneId }: Found & { at: "foreign" }): string =>
+  `The file ${path} has this disk's name and was made by control plane ${controlPlaneId}. Another disk is not made beside it: rename this object, move the file away, or put that id into identity.json if it is this control plane's own from before.`;
 
 const held = (at: "waiting" | "stalled", reason: string, message: string): DiskPlan => ({
   steps: [],

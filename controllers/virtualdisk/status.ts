@@ -128,6 +128,8 @@ const provisioned = (scene: Scene, found: Found, { blocked }: DiskPlan): Conditi
       return condition("Provisioned", "Unknown", "OwnershipAmbiguous", found.message);
     case "lost":
       return condition("Provisioned", "False", "IdentityChanged", `The file ${found.path} carries uid ${found.uid}.`);
+    case "foreign":
+      return condition("Provisioned", "False", "NameConflict", `The file ${found.path} is another control plane's.`);
     case "unknown":
       return condition("Provisioned", "Unknown", "WaitingForHost", found.message);
     default:

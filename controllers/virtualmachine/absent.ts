@@ -2,6 +2,7 @@ import * as conditions from "../../src/engine/conditions.ts";
 import type { Step } from "../../src/engine/ports.ts";
 import { pathKey } from "../../src/engine/paths.ts";
 import { creation, vmNameOf, wantedPower } from "./desired.ts";
+import { strangersMark } from "./ownership.ts";
 import { powerStep } from "./power.ts";
 import { faultTrio, vmJob } from "./verdict.ts";
 import type { Scene, Verdict } from "./verdict.ts";
@@ -61,7 +62,10 @@ export const createFrom = (scene: Scene, plan: readonly Step[]): Verdict => {
   const name = vmNameOf(vm);
   const namesake = [...snapshot.vms.values()].find((state) => pathKey(state.name) === pathKey(name) && !state.replica);
   if (namesake) {
-    const message = `Host ${scene.hostName} has a machine named ${namesake.name} (${namesake.id}) that is not this object's. Rename one of the two, or adopt it.`;
+    const mark = strangersMark(namesake);
+    const whose =
+      mark === undefined ? "is not this object's. Rename one of the two, or adopt it." : `belongs to ${mark}.`;
+    const message = `Host ${scene.hostName} has a machine named ${namesake.name} (${namesake.id}) that ${whose}`;
     return { plan, trio: conditions.stalled("NameConflict", message) };
   }
   const [step] = plan;

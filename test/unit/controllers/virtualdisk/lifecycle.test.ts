@@ -578,6 +578,24 @@ describe("what is there stays", () => {
     expect(disk(lab, "data").id).toBe(id);
   });
 
+  test("a file of the same name that another control plane made is no reason for a second one", async () => {
+    const { lab, host } = stage();
+    put(lab, "VirtualDisk", "data", blank("1Gi"));
+    await lab.settle();
+    const { path } = disk(lab, "data");
+    lab.objects.delete("VirtualDisk/default/data");
+    jobs(lab);
+    put(lab, "VirtualDisk", "data", blank("1Gi", { host: "hv1" }));
+    const foreign = "01JABCDEFGHJKMNPQRSTVWXYZ0";
+    host.admin((world) => {
+      world.putText(`${path}.aetherv.json`, { ...world.sidecar(path ?? ""), controlPlaneId: foreign });
+    });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data", "Stalled")).toBe("True/NameConflict");
+    expect(JSON.stringify(disk(lab, "data").conditions)).toContain(foreign);
+    expect(jobs(lab)).toEqual([]);
+  });
+
   test("a host that does not answer: nothing is done, and the status says so", async () => {
     const { lab, host } = await running();
     host.reach = { at: "down", since: new Date(0), missed: 2, fault: { code: "HostUnreachable", message: "no route" } };
