@@ -58,8 +58,8 @@ const afterwards = (planned: Planned, before: Gate = go): Planned =>
 /** A disk with its file: take it from where it should not be, move, grow, attach, limit. Nothing here makes or deletes a file. */
 export const planPresent = (scene: Scene, file: File): DiskPlan => {
   const target = targetOf(scene);
-  const detach = detaching(scene, file, target);
   const attach = attaching(scene, file, target);
+  const detach = detaching(scene, file, target).map((one) => whenTakenOver(one, attach));
   const parts = [
     ...unusable(file),
     ...immutable(scene, file),
@@ -70,6 +70,13 @@ export const planPresent = (scene: Scene, file: File): DiskPlan => {
     ...(detach.length === 0 ? limiting(scene, file, target) : []),
   ];
   return split(parts);
+};
+
+/** A disk stays where it is as long as the machine it is to go to is paused or only observed, and so would not take it. */
+const whenTakenOver = (detach: Planned | Blocked, attach: readonly (Planned | Blocked)[]): Planned | Blocked => {
+  const gates = attach.map((one) => (isBlocked(one) ? one : one.gate));
+  const closed = gates.find((gate) => gate.at === "waiting" && ["Paused", "Observed"].includes(gate.reason));
+  return closed && !isBlocked(detach) && detach.gate.at !== "stalled" ? { ...detach, gate: closed } : detach;
 };
 
 /** The attachment that follows a detachment: its change is the detachment's. */

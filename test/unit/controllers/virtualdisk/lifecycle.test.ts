@@ -368,6 +368,22 @@ describe("attachment", () => {
     expect(vmOf(host, "db")?.disks).toHaveLength(1);
   });
 
+  test("stays where it is while the machine that it is to move to is paused", async () => {
+    const { lab } = await running();
+    addMachine(lab, "db", { powerState: "Stopped" });
+    put(lab, "VirtualDisk", "data", blank("1Gi", { attachment: { virtualMachine: "db" } }));
+    await lab.settle();
+    jobs(lab);
+    lab.annotate("VirtualMachine", "web", { [annotations.paused]: "true" });
+    edit(lab, "VirtualDisk", "data", data);
+    await lab.settle();
+    expect(jobs(lab)).toEqual([]);
+    expect(told(lab, "VirtualDisk", "data")).toBe("False/Paused");
+    lab.annotate("VirtualMachine", "web", { [annotations.paused]: "false" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.detach data", "disk.attach data"]);
+  });
+
   test("another place is a detachment and an attachment, under one approval", async () => {
     const { lab } = await running();
     put(lab, "VirtualDisk", "data", blank("1Gi", data));
