@@ -6,9 +6,9 @@ import { hasten } from "./faultGate.ts";
 import { fileModeGuard, hostOf, MassDeleteGuard } from "./massDelete.ts";
 import { wantedVersion } from "./memory.ts";
 import type { EngineParts } from "./parts.ts";
-import type { Condition, Key, Kind, Resource, World } from "./ports.ts";
+import type { Condition, Key, Kind, ReconcileOutcome, Resource, World } from "./ports.ts";
 import { KeyedQueue, type QueueCounters } from "./queue.ts";
-import { Reconciler, type ReconcileCounters } from "./reconcile.ts";
+import { Reconciler, type Next, type ReconcileCounters } from "./reconcile.ts";
 
 /** Part of a host's news that matters here; SnapshotChange has this shape. */
 export interface HostNews {
@@ -56,7 +56,7 @@ export class Controller {
       clock: parts.clock,
       random: parts.random,
       workers: parts.workers ?? 64,
-      work: (key) => this.#work(key),
+      work: (key, waitedMs) => this.#observed(key, waitedMs),
       failed: (key, error) => parts.log.error({ key: keyText(key), err: error }, "reconcile failed; it is tried again"),
     });
   }
@@ -111,11 +111,23 @@ export class Controller {
     return { ...this.#queue.counters(), ...this.#reconciler.counters };
   }
 
-  async #work(key: Key): Promise<void> {
+  async #observed(key: Key, waitedMs: number): Promise<void> {
+    const { observer } = this.#parts;
+    observer?.reconcileBegan(key, waitedMs);
+    let outcome: ReconcileOutcome = "error";
+    try {
+      outcome = outcomeOf(await this.#work(key));
+    } finally {
+      observer?.reconcileEnded(key, outcome);
+    }
+  }
+
+  async #work(key: Key): Promise<Next> {
     const next = await this.#reconciler.reconcile(key);
     this.#queue.forget(key);
     if (next.do === "again") this.#queue.addAfter(key, next.ms);
     if (next.do === "gone") this.#queue.drop(key);
+    return next;
   }
 
   /** The store's news: the object itself looks again, those that name it, and those that it names or named. */
@@ -197,6 +209,11 @@ export class Controller {
     }
   }
 }
+
+const outcomeOf = (next: Next): ReconcileOutcome => {
+  if (next.do !== "again") return next.do;
+  return next.raced === true ? "conflict" : "requeued";
+};
 
 const isReady = ({ status }: Resource): boolean =>
   hasStatus((status as { readonly conditions?: readonly Condition[] } | undefined)?.conditions, "Ready", "True");

@@ -1,5 +1,6 @@
 import { keyText } from "../api/resource.ts";
 import { annotations as names } from "../api/annotations.ts";
+import type { Drift } from "./drift.ts";
 import type { EventNote, FinishedJob, Key, LastFault, Objects, Resource } from "./ports.ts";
 
 /** What the engine remembers of one object between looks. Lost at a restart: correctness never depends on it. */
@@ -18,6 +19,8 @@ export interface Remembered {
   /** Looks asked for in a row. */
   looks: number;
   events: readonly EventNote[];
+  /** What differs though it was as declared before. */
+  drift?: Drift;
 }
 
 /** Annotations that this program itself writes: their change is no wish of anybody. */

@@ -340,7 +340,10 @@ export interface AgentChannel {
   onErrorLine(callback: (line: string) => void): void;
   /** Called once when the channel is gone, for whatever reason. */
   onClose(callback: (fault: Fault) => void): void;
+  /** Ends STDIN, and the agent by force when it does not end within moments. */
   close(): void;
+  /** Ends STDIN only: an agent finishes the job that it is at, then ends. */
+  leave(): void;
 }
 
 export class TransportError extends Error {
@@ -383,6 +386,20 @@ export interface Journal {
 /** Events on objects; repeated ones become a series. */
 export interface EventRecorder {
   record(key: Key, uid: string, note: EventNote): void;
+}
+
+/** How a reconcile ended. requeued: the key comes again after a time. conflict: another write won. error: it threw. */
+export type ReconcileOutcome = "done" | "requeued" | "gone" | "conflict" | "error";
+
+/** Told what happens, for metrics and traces. Called in passing: it neither waits nor throws. */
+export interface Observer {
+  /** A reconcile begins, one a key at a time, after so many milliseconds in the queue. */
+  reconcileBegan(key: Key, waitedMs: number): void;
+  reconcileEnded(key: Key, outcome: ReconcileOutcome): void;
+  /** Field paths of an object's spec (`spec.cpu.count`) that the host, though it was as declared, has otherwise now; "existence" when the thing is gone. */
+  driftFound(key: Key, paths: readonly string[]): void;
+  /** A job has put such fields right. */
+  driftRepaired(key: Key, paths: readonly string[]): void;
 }
 
 /** A synced, ordered key-value store (level in a folder, or memory). */

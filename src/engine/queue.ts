@@ -28,8 +28,8 @@ export interface QueueSettings {
   readonly random: Pick<Random, "next">;
   /** Keys worked on at the same time. */
   readonly workers: number;
-  /** Works on one key. A rejection goes to `failed`, and the key comes again with backoff. */
-  readonly work: (key: Key) => Promise<void>;
+  /** Works on one key, which waited so many milliseconds. A rejection goes to `failed`, and the key comes again with backoff. */
+  readonly work: (key: Key, waitedMs: number) => Promise<void>;
   readonly failed?: (key: Key, error: unknown) => void;
   readonly retry?: DelayLimits;
 }
@@ -46,6 +46,8 @@ export interface QueueCounters {
   /** Time from being added to a worker's start, milliseconds. */
   readonly waitTotalMs: number;
   readonly waitLongestMs: number;
+  /** For how long the key at the head of a lane has been waiting, the longest of them, milliseconds. */
+  readonly oldestMs: number;
 }
 
 /** Keys to work on: each at most once in the queue and with one worker at a time. */
@@ -150,7 +152,18 @@ export class KeyedQueue {
       retries: this.#retries,
       waitTotalMs: this.#waitTotal,
       waitLongestMs: this.#waitLongest,
+      oldestMs: this.#oldest(),
     };
+  }
+
+  #oldest(): number {
+    const since = Math.min(
+      ...lanes.flatMap((lane) => {
+        const [head] = this.#lanes[lane].values();
+        return head ? [head.since] : [];
+      }),
+    );
+    return Number.isFinite(since) ? Math.max(0, this.#settings.clock.now().getTime() - since) : 0;
   }
 
   async #arrive(key: Key, ms: number, delayed: Delayed): Promise<void> {
@@ -183,11 +196,11 @@ export class KeyedQueue {
     while (this.#started && !this.#stopped && this.#working.size < this.#settings.workers) {
       const next = this.#take();
       if (!next) return;
-      void this.#work(next);
+      void this.#work(next.key, next.waited);
     }
   }
 
-  #take(): Key | undefined {
+  #take(): { readonly key: Key; readonly waited: number } | undefined {
     const now = this.#settings.clock.now().getTime();
     const heads = lanes.flatMap((lane) => {
       const [head] = this.#lanes[lane].entries();
@@ -199,14 +212,14 @@ export class KeyedQueue {
     const waited = now - next.waiting.since;
     this.#waitTotal += waited;
     this.#waitLongest = Math.max(this.#waitLongest, waited);
-    return next.waiting.key;
+    return { key: next.waiting.key, waited };
   }
 
-  async #work(key: Key): Promise<void> {
+  async #work(key: Key, waited: number): Promise<void> {
     const text = keyText(key);
     this.#working.add(text);
     try {
-      await this.#settings.work(key);
+      await this.#settings.work(key, waited);
     } catch (error) {
       this.#settings.failed?.(key, error);
       this.retry(key);

@@ -2,6 +2,7 @@ import { annotations as names, finalizer } from "../api/annotations.ts";
 import { keyOf, keyText } from "../api/resource.ts";
 import { OPERATION_EFFECTS } from "../protocol/generated/types.ts";
 import { backoffMs, type DelayLimits } from "./backoff.ts";
+import { driftNow, noDrift, pathsOf, without } from "./drift.ts";
 import { deepEqual } from "./equal.ts";
 import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts";
 import { finishedJob, nextFault } from "./faultGate.ts";
@@ -13,7 +14,11 @@ import type { Act, Decision, EventNote, JobOutcome, Key, Kind, Resource, World }
 import { changedFields, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
 
 /** When the key comes again. gone: never, its object does not exist. */
-export type Next = { readonly do: "done" } | { readonly do: "gone" } | { readonly do: "again"; readonly ms: number };
+export type Next =
+  | { readonly do: "done" }
+  | { readonly do: "gone" }
+  /** `raced`: since another write of the object won. */
+  | { readonly do: "again"; readonly ms: number; readonly raced?: true };
 
 /** What the reconciler needs to know beyond the ports. */
 export interface Surroundings {
@@ -38,6 +43,7 @@ const done: Next = { do: "done" };
 const gone: Next = { do: "gone" };
 /** The cache catches up, or another write wins. */
 const soon: Next = { do: "again", ms: 100 };
+const raced: Next = { do: "again", ms: 100, raced: true };
 /** Decisions in a row that may each lead to another write. */
 const mostRounds = 8;
 const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
@@ -83,7 +89,7 @@ export class Reconciler {
     try {
       return await this.#rounds(key, kind);
     } catch (error) {
-      if (error instanceof ConflictError) return soon;
+      if (error instanceof ConflictError) return raced;
       throw error;
     }
   }
@@ -180,6 +186,7 @@ export class Reconciler {
   async #carryOut(resource: Resource, kind: Kind, decision: Decision): Promise<Next> {
     const remembered = this.memory.of(keyOf(resource), resource.metadata.uid);
     this.#recordEvents(resource, decision, remembered);
+    this.#noteDrift(resource, decision, remembered);
     if (decision.act.do !== "look") remembered.looks = 0;
     const afterAct = await this.#act(resource, kind, decision.act);
     if (afterAct.do === "gone") return gone;
@@ -194,6 +201,14 @@ export class Reconciler {
       if (!remembered.events.some((known) => deepEqual(known, note)))
         this.#parts.events.record(keyOf(resource), resource.metadata.uid, note);
     remembered.events = events;
+  }
+
+  #noteDrift(resource: Resource, { plan }: Decision, remembered: Remembered): void {
+    const before = remembered.drift ?? noDrift;
+    const drift = driftNow(before, resource, plan);
+    remembered.drift = drift;
+    const found = drift.generation === before.generation ? without(drift.paths, before.paths) : [...drift.paths];
+    if (found.length > 0) this.#parts.observer?.driftFound(keyOf(resource), found);
   }
 
   async #writeStatus(resource: Resource, status: unknown, remembered: Remembered): Promise<Next> {
@@ -259,7 +274,7 @@ export class Reconciler {
     const { host, locks, deadlineSeconds, step } = act;
     this.counters.jobs += 1;
     this.#parts.hosts.submit({ key, uid, host, step, locks, deadlineSeconds }, (outcome) => {
-      this.#jobEnded(key, { uid, host, cause, outcome });
+      this.#jobEnded(key, { uid, host, cause, paths: pathsOf([step]), outcome });
     });
     return done;
   }
@@ -285,7 +300,11 @@ export class Reconciler {
     if (outcome.fault) {
       remembered.lastFault = nextFault(remembered.lastFault, { ...outcome, fault: outcome.fault }, this.#parts.random);
       remembered.faultCause = end.cause;
-    } else delete remembered.lastFault;
+    } else {
+      delete remembered.lastFault;
+      const repaired = end.paths.filter((path) => remembered.drift?.paths.has(path));
+      if (repaired.length > 0) this.#parts.observer?.driftRepaired(key, repaired);
+    }
     if (outcome.fault || OPERATION_EFFECTS[outcome.operation] === "change")
       this.#parts.events.record(key, uid, jobNote(outcome));
     this.#around.jobDone(key);
@@ -297,6 +316,8 @@ interface JobEnd {
   readonly host: string;
   /** What the job was decided under. */
   readonly cause: string;
+  /** Field paths that the job was to change. */
+  readonly paths: readonly string[];
   readonly outcome: JobOutcome;
 }
 
