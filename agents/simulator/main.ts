@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Clock } from "../../src/engine/ports.ts";
 import { fnv } from "./model/hash.ts";
 import { SimulatedAgent } from "./model/agent.ts";
+import type { Audit } from "./model/audit.ts";
 import { ensureHost, openHost, watchedBehaviour } from "./process/host.ts";
 import { isAlive, ownMark } from "./process/lock.ts";
 import { seededRandom } from "./process/random.ts";
@@ -34,6 +35,12 @@ const complain = (level: "warn" | "error", text: string): void => {
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, text })}\n`);
 };
 
+/** Notes jobs in audit.jsonl of the host's folder, where somebody has made that file. */
+const auditIn = (folder: string): Audit | undefined => {
+  const path = join(folder, "audit.jsonl");
+  return existsSync(path) ? (entry) => appendFileSync(path, `${JSON.stringify(entry)}\n`) : undefined;
+};
+
 /** package.json lies two folders up in the source, three in dist. */
 const packageVersion = (): string => {
   const found = ["../../package.json", "../../../package.json"]
@@ -55,6 +62,7 @@ const main = async (): Promise<void> => {
   const name = values.host ?? basename(folder);
   ensureHost(folder, { name });
   const version = packageVersion();
+  const audit = auditIn(folder);
   const agent = new SimulatedAgent({
     store: openHost(folder),
     clock,
@@ -66,6 +74,7 @@ const main = async (): Promise<void> => {
       sha256: createHash("sha256").update(`simulator ${version}`).digest("hex"),
       os: process.platform,
     },
+    ...(audit ? { audit } : {}),
   });
   if (!values.session) return serveOnce(agent, streams);
   setInterval(refuseOffline, OFFLINE_POLL_MS).unref();

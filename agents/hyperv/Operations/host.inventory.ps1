@@ -8,6 +8,7 @@ function Invoke-HostInventory {
     #>
     param([hashtable]$Job)
     $layout = $Job.Spec['layout']
+    Update-Epoch -Metadata $Job.Metadata
     Invoke-Purge -Job $Job
     $Job.World = New-World -Layout $layout -Whole
     $read = Read-Inventory -World $Job.World -Layout $layout

@@ -58,6 +58,20 @@ function Set-Epoch {
     if (-not (Test-Path -LiteralPath $mark)) { Write-JsonFile -Path $mark -Value @{ made = Get-AgentTime } }
 }
 
+function Update-Epoch {
+    <#
+    .SYNOPSIS Keeps the epoch of an inventory's sender if it is the highest.
+    .DESCRIPTION From the first look of a new control plane process on, jobs of the one before it are refused, be there something to change or
+    not. A stale sender, an observer (epoch 0) and a fence that can't be read change nothing: looks are answered all the same.
+    #>
+    param([System.Collections.IDictionary]$Metadata)
+    if ([long]$Metadata['epoch'] -eq 0 -or $Metadata['dry_run']) { return }
+    try {
+        if ([long]$Metadata['epoch'] -gt (Assert-Epoch -Metadata $Metadata)) { Use-StateLock -Action { Set-Epoch -Metadata $Metadata } }
+    }
+    catch { if ((Resolve-ErrorCode -Record $_) -ne 'StaleController') { throw } }
+}
+
 function Get-ProcessMark {
     <# .SYNOPSIS Tells a process from a later one with the same id; '' when it does not live. #>
     param([int]$Id)

@@ -9,6 +9,7 @@ import {
   type JobRequest,
   type JobResult,
 } from "../../../src/protocol/generated/types.ts";
+import type { Audit } from "./audit.ts";
 import { JobError } from "./errors.ts";
 import { striking, type Behaviour, type Fault } from "./faults.ts";
 import { CrashError, Job, type Answer, type Emit, type OperationHandler } from "./job.ts";
@@ -18,6 +19,7 @@ import { shortMs } from "./latency.ts";
 import { OPERATIONS, type HostOperation } from "./operations/index.ts";
 import { inventory } from "./operations/host.ts";
 import type { HostStore } from "./state.ts";
+import { textProblem } from "./texts.ts";
 import { observe } from "./views.ts";
 import { World } from "./world.ts";
 
@@ -32,6 +34,7 @@ export interface AgentParts {
   /** Identity of this process, and whether that of another still lives: a dead one's jobs hold no locks. */
   readonly process: { readonly id: string; readonly pid: number; alive(id: string): boolean };
   readonly version: { readonly version: string; readonly sha256: string; readonly os: string };
+  readonly audit?: Audit;
 }
 
 /** A job's result and what becomes of it on its way to the caller. */
@@ -92,7 +95,7 @@ export class SimulatedAgent {
   }
 
   async run(request: unknown, emit: Emit): Promise<Delivery> {
-    const problem = this.#check.request(request);
+    const problem = this.#check.request(request) ?? textProblem(request);
     if (problem) return { result: failure(idOf(request), "InvalidRequest", problem), how: "whole" };
     const valid = request as JobRequest;
     const present = this.#running.get(valid.correlation_id);
@@ -122,7 +125,7 @@ export class SimulatedAgent {
       if (!deadline.signal.aborted)
         abort.abort(new JobError("Timeout", `not done within ${request.metadata.deadline_seconds} s`));
     });
-    const { store, clock, random } = this.#parts;
+    const { store, clock, random, audit } = this.#parts;
     const { signal } = abort;
     const parts = {
       request,
@@ -132,6 +135,7 @@ export class SimulatedAgent {
       latency: behaviour.latency,
       emit: this.#noting(request, emit),
       signal,
+      ...(audit ? { audit } : {}),
     };
     try {
       const job = new Job(fault ? { ...parts, fault } : parts);
@@ -167,7 +171,9 @@ export class SimulatedAgent {
     try {
       if (changes) this.#ledger.begin(request);
     } catch (error) {
-      return this.#failed(request, job, error);
+      const refusal = this.#failed(request, job, error);
+      this.#ledger.refused(request, refusal.code ?? "InternalError");
+      return refusal;
     }
     const result = await this.#carryOut(request, job, fault).catch((error: unknown) =>
       this.#failed(request, job, error),

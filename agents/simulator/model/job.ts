@@ -6,6 +6,7 @@ import type {
   SessionLine,
 } from "../../../src/protocol/generated/types.ts";
 import type { Clock, Random } from "../../../src/engine/ports.ts";
+import { auditOf, type Audit } from "./audit.ts";
 import { JobError } from "./errors.ts";
 import type { Fault } from "./faults.ts";
 import type { Latency } from "./latency.ts";
@@ -34,6 +35,7 @@ export interface JobParts {
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly fault?: Fault;
+  readonly audit?: Audit;
 }
 
 /** One running job: its view of the host, its effects, its log. An operation is a function of a Job. */
@@ -124,6 +126,7 @@ export class Job<O extends Operation = Operation> {
       const world = new World(tx);
       this.#fence(world);
       settle(world, now);
+      this.#parts.audit?.({ at: "effect", point, ...auditOf(this.#parts.request, this.#parts.clock.now()) });
       return work(world);
     });
     this.effects += 1;
@@ -149,6 +152,22 @@ export class Job<O extends Operation = Operation> {
   /** Whether the sender may not change anything any more; reads are answered all the same. */
   isStale(): boolean {
     return this.read((world) => this.#parts.request.metadata.epoch < this.#highestEpoch(world));
+  }
+
+  /**
+   * Keeps the sender's epoch if it is the highest: from the first look of a new process on, jobs of the one before it are refused, be
+   * there something to change or not.
+   */
+  raiseEpoch(): void {
+    const { request, store, audit } = this.#parts;
+    const { epoch } = request.metadata;
+    if (epoch === 0 || this.dryRun) return;
+    if (this.read((world) => epoch <= this.#highestEpoch(world))) return;
+    store.transact((tx) => {
+      if (epoch <= this.#highestEpoch(new World(tx))) return;
+      tx.put(`epoch:${this.controlPlane}`, epoch);
+      audit?.({ at: "look", ...auditOf(request, this.#parts.clock.now()) });
+    });
   }
 
   #fence(world: World): void {

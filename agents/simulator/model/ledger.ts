@@ -1,5 +1,6 @@
 import type { Clock } from "../../../src/engine/ports.ts";
 import type { JobRequest, JobResult, RunningJob } from "../../../src/protocol/generated/types.ts";
+import { auditOf, type Audit, type AuditEntry } from "./audit.ts";
 import { JobError } from "./errors.ts";
 import { keep } from "./kept.ts";
 import type { HostStore } from "./state.ts";
@@ -10,6 +11,7 @@ interface LedgerParts {
   readonly store: HostStore;
   readonly clock: Clock;
   readonly process: { readonly id: string; alive(id: string): boolean };
+  readonly audit?: Audit;
   /** Whether this process runs the job. */
   readonly isRunning: (correlationId: string) => boolean;
 }
@@ -55,12 +57,15 @@ export class JobLedger {
         process: this.#parts.process.id,
       };
       tx.put(`run:${request.correlation_id}`, run);
+      this.#note(request, { at: "begin", locks });
     });
   }
 
   #refuseLocked(world: World, run: Run, locks: readonly string[]): void {
     if (!this.#lives(run)) {
       world.tx.delete(`run:${run.correlation_id}`);
+      const time = this.#parts.clock.now().toISOString();
+      this.#parts.audit?.({ at: "died", time, id: run.correlation_id, operation: run.operation, locks: run.locks });
       return;
     }
     const shared = run.locks.find((lock) => locks.includes(lock));
@@ -80,8 +85,18 @@ export class JobLedger {
   finish(request: JobRequest, result: JobResult): void {
     this.#parts.store.transact((tx) => {
       tx.delete(`run:${request.correlation_id}`);
+      this.#note(request, { at: "end", ...(result.code === undefined ? {} : { code: result.code }) });
       keep(tx, { operation: request.operation, finishedAt: this.#parts.clock.now().toISOString(), result });
     });
+  }
+
+  /** A job that was not begun. */
+  refused(request: JobRequest, code: string): void {
+    this.#parts.store.transact(() => this.#note(request, { at: "refused", locks: locksOf(request), code }));
+  }
+
+  #note(request: JobRequest, more: Pick<AuditEntry, "at" | "locks" | "code">): void {
+    this.#parts.audit?.({ ...auditOf(request, this.#parts.clock.now()), ...more });
   }
 
   /** Jobs in progress on this host, those of other living processes included. */

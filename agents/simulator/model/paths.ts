@@ -17,14 +17,25 @@ export const stem = (path: string): string => fileName(path).replace(/\.[^.]*$/,
 export const isUnder = (path: string, folder: string): boolean =>
   pathKey(path).startsWith(`${pathKey(folder).replace(/\\+$/, "")}\\`);
 
-/** Whether the text may be one part of a path. */
+/** What Windows takes for a device in any folder and with any extension. */
+const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)/i;
+const LONGEST_PART = 255;
+
+/** Whether the text may be one part of a path: no separators, streams, wildcards, dots alone, devices, nor what Windows cuts off at the end. */
 export const isPathPart = (text: string): boolean =>
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  !/[\\/:*?"<>|\u0000-\u001f]/.test(text) && !/^\.*$/.test(text) && !/[. ]$/.test(text);
+  !/[\\/:*?"<>|\u0000-\u001f]/.test(text) &&
+  !/^\.*$/.test(text) &&
+  !/[. ]$/.test(text) &&
+  !DEVICE.test(text) &&
+  text.length <= LONGEST_PART;
 
-/** A full local path with a drive letter and no step up. */
-export const isLocalPath = (path: string): boolean =>
-  /^[A-Za-z]:\\/.test(path) && !path.split("\\").includes("..") && !/[/*?"<>|]/.test(path);
+/** A full local path with a drive letter whose parts mean what they say. */
+export const isLocalPath = (path: string): boolean => {
+  if (!/^[A-Za-z]:\\/.test(path)) return false;
+  const rest = path.slice(3).replace(/\\$/, "");
+  return rest === "" || rest.split("\\").every(isPathPart);
+};
 
 export const SIDECAR = ".aetherv.json";
 export const TRASH_FOLDER = "AetherV.Trash";

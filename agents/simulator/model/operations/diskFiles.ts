@@ -15,8 +15,10 @@ export const extension = (format: "VHD" | "VHDX"): string => (format === "VHD" ?
 
 /** <class path>\<namespace>\<name>.<uid>.vhdx */
 export const diskPath = (folder: string, owner: Owner, format: "VHD" | "VHDX"): string => {
-  requireParts(owner.namespace, owner.name, owner.uid);
-  return join(folder, owner.namespace, `${owner.name}.${owner.uid}.${extension(format)}`);
+  const name = `${owner.name}.${owner.uid}.${extension(format)}`;
+  // The longest name beside it is the hint's.
+  requireParts(owner.namespace, owner.name, owner.uid, name + SIDECAR);
+  return join(folder, owner.namespace, name);
 };
 
 /** The owner's finished file under the layout's paths, if there is one: neither in the trash nor partial. */

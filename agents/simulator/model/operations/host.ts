@@ -92,6 +92,7 @@ export const inventory = async (
   broken: InventoryData["unknown"][number]["part"] | undefined,
 ): Promise<Answer> => {
   const { layout } = job.spec;
+  job.raiseEpoch();
   await purge(job);
   return job.read((world) => {
     const since = sinceOf(job.spec.since, table, layout);
