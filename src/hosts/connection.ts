@@ -132,6 +132,11 @@ export class Connection {
     this.#pool = this.#newPool();
   }
 
+  /** Leaves the sessions; `connect` may follow. */
+  disconnect(why: Fault): void {
+    this.#pool.disconnect(why);
+  }
+
   close(why: Fault): void {
     this.#pool.close(why);
   }

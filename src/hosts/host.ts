@@ -56,8 +56,6 @@ export class ManagedHost implements HostView {
   #dueAt = 0;
   #lookedAt = 0;
   #inventories = 0;
-  /** A newer process of this control plane acts on the host: this one never does again. */
-  #stale: Fault | undefined;
   #life: "running" | "stopping" | "stopped" = "running";
 
   constructor(settings: HostSettings, options: HostOptions) {
@@ -293,7 +291,6 @@ export class ManagedHost implements HostView {
   }
 
   #setUp(): void {
-    if (this.#stale) return;
     if (this.#reach.at !== "up") {
       this.#reach = { at: "up", since: this.#options.clock.now() };
       this.#tell({ uids: "all", host: true });
@@ -301,9 +298,11 @@ export class ManagedHost implements HostView {
     this.#jobs.pump();
   }
 
+  /** A newer process acts on the host. Asked again each interval: an operator may have given the host back (take-over). */
   #outdated(why: Fault): void {
-    this.#stale = why;
-    this.#setDown(why);
+    this.#connection.disconnect(why);
+    this.#failed(why);
+    this.#dueAt = this.#nextRegular();
   }
 
   /** One more try failed: when to try again, and, unless it is `early`, the host is down. */

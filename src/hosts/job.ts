@@ -42,8 +42,10 @@ export interface JobEnd {
 export const isChange = (operation: Operation): boolean => OPERATION_EFFECTS[operation] === "change";
 
 /** People wait for machines to start and stop: these go first. */
-export const priorityOf = (operation: Operation): number =>
-  operation === "vm.power" || operation === "vm.restart" ? 0 : 1;
+export const placeInLine = (operation: Operation, long: boolean): Pick<Slotted, "lane" | "priority"> => {
+  const isPower = operation === "vm.power" || operation === "vm.restart";
+  return { lane: long ? "long" : isPower ? "power" : "short", priority: isPower ? 0 : 1 };
+};
 
 /** Every uid that a job holds: its object's and its locks. */
 export const heldBy = (order: JobOrder): readonly string[] => [...new Set([order.uid, ...order.locks])];

@@ -11,7 +11,7 @@ import {
   isChange,
   observedIn,
   outcomeOf,
-  priorityOf,
+  placeInLine,
   recordOf,
   timedOut,
   type Job,
@@ -91,8 +91,7 @@ export class Jobs {
       heardAt: now,
       stray: Promise.withResolvers(),
       request: this.#request({ id, operation, spec, locks: heldBy(order), ...limitsOf(order) }),
-      long: long ?? false,
-      priority: priorityOf(operation),
+      ...placeInLine(operation, long ?? false),
       locks: heldBy(order),
       logged: false,
     };

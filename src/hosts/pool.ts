@@ -29,8 +29,10 @@ export interface PoolOptions {
   readonly onDown: (fault: Fault) => void;
   readonly heartbeatMs?: number;
   readonly helloMs?: number;
-  /** Requests after which a session is replaced by a new one. */
+  /** Requests after which a session is replaced by a new one. Default 500. */
   readonly recycleAfter?: number;
+  /** Bytes of memory of an agent from which on it is replaced by a new one. Default 300 MiB. */
+  readonly recycleAtBytes?: number;
 }
 
 /** How the agent is spoken to now. One-shot: no session can be had, each request starts the agent anew. */
@@ -42,6 +44,7 @@ type Connection =
 const HEARTBEAT_MS = 5_000;
 const HELLO_MS = 30_000;
 const RECYCLE_AFTER = 500;
+const RECYCLE_AT_BYTES = 300 * 2 ** 20;
 
 /** The sessions of one host. One carries all where the agent runs many jobs side by side, else each job has its own. */
 export class AgentPool {
@@ -61,8 +64,10 @@ export class AgentPool {
     this.#options = options;
   }
 
-  get #recycleAfter(): number {
-    return this.#options.recycleAfter ?? RECYCLE_AFTER;
+  /** Has done its work: a process that lives on and on collects memory. */
+  #isUsedUp({ served, memory }: AgentSession): boolean {
+    const { recycleAfter = RECYCLE_AFTER, recycleAtBytes = RECYCLE_AT_BYTES } = this.#options;
+    return served >= recycleAfter || memory >= recycleAtBytes;
   }
 
   get mode(): Connection["at"] {
@@ -71,7 +76,7 @@ export class AgentPool {
 
   /** Opens the first session, or finds that the agent works one-shot only. Throws a TransportError when it can't be reached. */
   async connect(): Promise<HelloData> {
-    this.#drop();
+    this.#dropControl(fault("HostUnreachable", "connecting anew"));
     try {
       const { session, hello } = await this.#open();
       this.#connection = { at: "session", concurrency: hello.sessionConcurrency, control: session };
@@ -108,7 +113,7 @@ export class AgentPool {
         return await this.#once(request, options);
       case "session":
         if (connection.concurrency > 1) return await this.#shared(connection.control, request, options);
-        return await this.#single(connection.control, request, lane, options);
+        return lane === "control" ? await this.#inLine(request, options) : await this.#single(request, options);
       default:
         return connection satisfies never;
     }
@@ -136,12 +141,17 @@ export class AgentPool {
     this.#drop(why);
   }
 
-  #drop(why: Fault = fault("HostUnreachable", "connecting anew")): void {
+  #drop(why: Fault): void {
+    this.#dropControl(why);
+    for (const worker of this.#workers) worker.close(why);
+  }
+
+  /** Jobs of other sessions go on: they have their own processes. */
+  #dropControl(why: Fault): void {
     const before = this.#connection;
     this.#line = Promise.resolve();
     this.#connection = { at: "none", why };
     if (before.at === "session") before.control.close(why);
-    for (const worker of this.#workers) worker.close(why);
   }
 
   #closed(session: AgentSession | undefined, why: Fault): void {
@@ -199,8 +209,14 @@ export class AgentPool {
     request: JobRequest & { operation: O },
     options: CallOptions,
   ) {
-    if (control.served >= this.#recycleAfter) void this.#recycle(control);
+    if (this.#isUsedUp(control)) void this.#recycle(control);
     return await control.call(request, options);
+  }
+
+  /** Between two questions: a used up control session makes way for a new one. */
+  async #renew(): Promise<void> {
+    const connection = this.#connection;
+    if (connection.at === "session" && this.#isUsedUp(connection.control)) await this.#recycle(connection.control);
   }
 
   /** The old session goes on with what it has; new questions go to the new one. */
@@ -220,29 +236,30 @@ export class AgentPool {
     }
   }
 
-  async #single<O extends Operation>(
-    control: AgentSession,
-    request: JobRequest & { operation: O },
-    lane: Lane,
-    options: CallOptions,
-  ): Promise<Reply<O>> {
-    if (lane === "control") return await this.#inLine(control, request, options);
+  async #single<O extends Operation>(request: JobRequest & { operation: O }, options: CallOptions): Promise<Reply<O>> {
     const worker = await this.#worker();
     if (!worker) return await this.#once(request, options);
     const reply = await worker.call(request, options);
-    // A silent one is still at its job: it can take no other.
-    if (worker.served >= this.#recycleAfter || reply.at === "silent") worker.close();
+    // A silent one is still at its job, whose deadline is over: it can take no other.
+    if (reply.at === "silent") worker.kill(reply.fault);
+    else if (this.#isUsedUp(worker)) worker.close();
     if (worker.open) this.#idle.push(worker);
     return reply;
   }
 
-  async #inLine<O extends Operation>(
-    session: AgentSession,
-    request: JobRequest & { operation: O },
-    options: CallOptions,
-  ) {
-    const reply = this.#line.then(() => session.call(request, options));
-    this.#line = reply;
+  /** The control session of an agent that runs one job at a time: one question after the other. */
+  async #inLine<O extends Operation>(request: JobRequest & { operation: O }, options: CallOptions): Promise<Reply<O>> {
+    const ask = async (): Promise<Reply<O>> => {
+      const connection = this.#connection;
+      if (connection.at !== "session") return this.call(request, "control", options);
+      const { control } = connection;
+      const reply = await control.call(request, options);
+      // It hangs in a question: nothing else would be answered either.
+      if (reply.at === "silent" && options.signal?.aborted !== true) control.kill(reply.fault);
+      return reply;
+    };
+    const reply = this.#line.then(ask);
+    this.#line = reply.then(() => this.#renew());
     return await reply;
   }
 

@@ -62,6 +62,8 @@ export class AgentSession {
   #heard = true;
   /** Requests sent so far. */
   served = 0;
+  /** Bytes of memory that the agent's process takes, as it told last. */
+  memory = 0;
 
   constructor(channel: AgentChannel, options: SessionOptions) {
     this.#channel = channel;
@@ -108,7 +110,16 @@ export class AgentSession {
     return promise as Promise<Reply<O>>;
   }
 
+  /** Ends the agent; one that is at a job finishes it first. */
   close(why: Fault = fault("HostUnreachable", "the session was closed")): void {
+    const atWork = this.busy > 0;
+    this.#end(why);
+    if (atWork) this.#channel.leave();
+    else this.#channel.close();
+  }
+
+  /** Ends the agent whatever it is at: it hangs, or its job has outlived its deadline. */
+  kill(why: Fault): void {
     this.#end(why);
     this.#channel.close();
   }
@@ -122,7 +133,7 @@ export class AgentSession {
       this.#heard = false;
       if (missed < MISSED_HEARTBEATS || !this.open) continue;
       const seconds = (MISSED_HEARTBEATS * this.#options.heartbeatMs) / 1000;
-      this.close(fault("HostUnreachable", `the agent has not been heard for ${seconds} s`));
+      this.kill(fault("HostUnreachable", `the agent has not been heard for ${seconds} s`));
     }
   }
 
@@ -152,6 +163,7 @@ export class AgentSession {
   #take(line: SessionLine): void {
     switch (line.type) {
       case "heartbeat":
+        this.memory = line.memory ?? this.memory;
         return;
       case "log":
         return this.#pending.get(line.correlation_id)?.listener.log?.(line.log);

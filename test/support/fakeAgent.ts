@@ -106,6 +106,8 @@ export class FakeChannel implements AgentChannel {
   readonly #lines: ((line: string) => void)[] = [];
   readonly #closers: ((fault: Fault) => void)[] = [];
   closed = false;
+  /** Closed without force. */
+  left = false;
 
   constructor(send: (line: string) => void) {
     this.#send = send;
@@ -126,6 +128,12 @@ export class FakeChannel implements AgentChannel {
   }
 
   close(): void {
+    this.die();
+  }
+
+  /** The agent goes on with its job; what it says is heard by nobody. */
+  leave(): void {
+    this.left = true;
     this.die();
   }
 

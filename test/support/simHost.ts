@@ -281,6 +281,10 @@ class Channel implements AgentChannel {
     if (!this.#gone) this.#peer.close();
   }
 
+  leave(): void {
+    this.close();
+  }
+
   say(line: string): void {
     if (!this.#gone) for (const callback of this.#lines) callback(line);
   }

@@ -126,7 +126,10 @@ $script:WriteHeartbeats = {
         if ([DateTime]::UtcNow -ge $next) {
             $next = [DateTime]::UtcNow.AddSeconds(5)
             $time = [DateTime]::UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", [Globalization.CultureInfo]::InvariantCulture)
-            $Shared.Out.WriteLine('{"type":"heartbeat","time":"' + $time + '"}')
+            $process = [System.Diagnostics.Process]::GetCurrentProcess()
+            $memory = $process.WorkingSet64
+            $process.Dispose()
+            $Shared.Out.WriteLine('{"type":"heartbeat","time":"' + $time + '","memory":' + $memory + '}')
         }
         [System.Threading.Thread]::Sleep(200)
     }

@@ -1419,6 +1419,11 @@ export const envelopeSchema = {
       "time": {
        "type": "string",
        "format": "date-time"
+      },
+      "memory": {
+       "type": "integer",
+       "minimum": 0,
+       "description": "Bytes of the agent's working set; a session that grew too large is replaced."
       }
      }
     },

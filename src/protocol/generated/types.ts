@@ -54,6 +54,10 @@ export type SessionLine =
   | {
       type: "heartbeat";
       time: string;
+      /**
+       * Bytes of the agent's working set; a session that grew too large is replaced.
+       */
+      memory?: number;
     }
   | {
       type: "log";

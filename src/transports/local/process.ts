@@ -133,6 +133,10 @@ class ProcessChannel implements AgentChannel {
     this.#child.once("close", () => clearTimeout(timer));
   }
 
+  leave(): void {
+    if (!this.#closed) this.#child.stdin.end();
+  }
+
   #line(line: string): void {
     if (this.#early) this.#early.push(line);
     for (const callback of this.#lines) callback(line);

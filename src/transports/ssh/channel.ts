@@ -57,6 +57,10 @@ export class SshChannel implements AgentChannel {
     void this.#process.ended.then(() => clearTimeout(timer));
   }
 
+  leave(): void {
+    if (!this.#closed && !this.#closing) this.#process.channel.end();
+  }
+
   #line(line: string): void {
     if (this.#early) this.#early.push(line);
     for (const callback of this.#lines) callback(line);

@@ -186,6 +186,28 @@ describe("a host", () => {
     expect(rig.raised).toEqual([]);
   });
 
+  it("obeys again after a take-over by an operator, and sends nothing before", async () => {
+    const rig = await new Rig().start();
+    rig.agent.epochs = { "cp-1": 9 };
+    rig.script["vm.power"] = () => ({ code: "StaleController", message: "epoch 1 is older than 9" });
+    rig.submit(1);
+    await rig.pass(100);
+    expect(rig.host.reach).toMatchObject({ at: "down", fault: { code: "StaleController" } });
+    const asked = rig.agent.requests.length;
+    await rig.pass(120_000);
+    expect(new Set(rig.agent.requests.slice(asked).map(({ operation }) => operation))).toEqual(
+      new Set(["agent.hello"]),
+    );
+    expect(rig.host.reach).toMatchObject({ at: "down", missed: 4 });
+    rig.agent.epochs = { "cp-1": 1 };
+    rig.script["vm.power"] = () => observedVm(1);
+    await rig.pass(31_000);
+    expect(rig.host.reach.at).toBe("up");
+    rig.submit(1);
+    await rig.pass(100);
+    expect(rig.ends).toEqual(["StaleController", "ok"]);
+  });
+
   it("keeps a job's newer observation against an inventory that was under way", async () => {
     const rig = await new Rig().start();
     const slow = Promise.withResolvers<ReturnType<typeof inventory>>();

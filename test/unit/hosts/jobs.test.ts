@@ -30,7 +30,7 @@ describe("jobs", () => {
     expect(seen).toEqual(["Running", undefined]);
   });
 
-  it("run two short and one long at a time, power first, a lock held once", async () => {
+  it("run two short, one long and one start or stop more at a time, power first, a lock held once", async () => {
     const rig = await new Rig().start();
     const gates = new Map<string, (reaction: Reaction) => void>();
     const hold = (name: string) => new Promise<Reaction>((resolve) => gates.set(name, resolve));
@@ -42,13 +42,15 @@ describe("jobs", () => {
     rig.submit(2, { locks: ["uid-1"] });
     rig.submit(3);
     rig.submit(4, { operation: "vm.get", spec: { owner: owner(4) } });
+    rig.submit(8, { operation: "vm.get", spec: { owner: owner(8) } });
     rig.submit(5);
     rig.submit(6, { step: { operation: "vm.get", spec: { owner: owner(6) }, long: true } });
     await rig.pass(100);
-    expect([...gates.keys()].sort()).toEqual(["get-vm6", "vm1", "vm3"]);
+    expect([...gates.keys()].sort()).toEqual(["get-vm4", "get-vm6", "vm1", "vm3"]);
     gates.get("vm3")!({ data: { observed: {} } });
     await rig.pass(100);
-    expect([...gates.keys()].sort(), "5 is power and goes before 4; 2 waits for 1's lock").toEqual([
+    expect([...gates.keys()].sort(), "5 is power and goes before 8; 2 waits for 1's lock").toEqual([
+      "get-vm4",
       "get-vm6",
       "vm1",
       "vm3",
@@ -61,7 +63,7 @@ describe("jobs", () => {
     await rig.pass(100);
     for (const open of gates.values()) open({ data: { observed: {} } });
     await rig.pass(100);
-    expect(rig.ends).toEqual(Array(6).fill("ok"));
+    expect(rig.ends).toEqual(Array(7).fill("ok"));
   });
 
   it("refuse a second job for an object", async () => {
@@ -379,16 +381,17 @@ describe("jobs", () => {
     rig.submit(1);
     rig.submit(2);
     rig.submit(3);
+    rig.submit(4);
     await rig.pass(100);
-    expect([rig.agent.channels.length, gates.length]).toEqual([3, 2]);
+    expect([rig.agent.channels.length, gates.length]).toEqual([4, 3]);
     gates[0]!({ data: { observed: {} } });
     await rig.pass(100);
-    expect([rig.agent.channels.length, gates.length], "the third reuses a session").toEqual([3, 3]);
+    expect([rig.agent.channels.length, gates.length], "the fourth reuses a session").toEqual([4, 4]);
     rig.agent.channels[1]!.die();
     await rig.pass(1000);
     expect(rig.host.reach.at).toBe("up");
     for (const open of gates) open({ data: { observed: {} } });
     await rig.pass(2000);
-    expect(rig.ends.length).toBe(3);
+    expect(rig.ends.length).toBe(4);
   });
 });

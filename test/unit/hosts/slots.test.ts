@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest";
 import { Slots, type Slotted } from "../../../src/hosts/slots.ts";
 
 const job = fc.record({
-  long: fc.boolean(),
+  lane: fc.constantFrom("power" as const, "short" as const, "long" as const),
   priority: fc.integer({ min: 0, max: 2 }),
   locks: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d", "e"), { maxLength: 2 }),
 });
 
-const count = (jobs: Iterable<Slotted>, long: boolean): number => [...jobs].filter((one) => one.long === long).length;
+const count = (jobs: Iterable<Slotted>, lane: Slotted["lane"]): number =>
+  [...jobs].filter((one) => one.lane === lane).length;
 
 describe("slots", () => {
   it("never exceed the limits, never share a lock, leave none waiting that could run, and lose nobody", () => {
@@ -25,8 +26,8 @@ describe("slots", () => {
             const now = slots.take();
             started.push(...now);
             const { running } = slots;
-            expect(count(running, false)).toBeLessThanOrEqual(short);
-            expect(count(running, true)).toBeLessThanOrEqual(long);
+            expect(count(running, "short") + Math.max(0, count(running, "power") - 1)).toBeLessThanOrEqual(short);
+            expect(count(running, "long")).toBeLessThanOrEqual(long);
             const held = [...running].flatMap(({ locks }) => locks);
             expect(new Set(held).size).toBe(held.length);
             expect(running.size, "somebody can always run").toBeGreaterThan(0);
@@ -56,7 +57,7 @@ describe("slots", () => {
     },
   ])("are given $why", ({ jobs, order }) => {
     const slots = new Slots<Slotted>({ short: 1, long: 1 });
-    const all = jobs.map((one) => ({ long: false, locks: [], ...one }));
+    const all = jobs.map((one) => ({ lane: "short" as const, locks: [], ...one }));
     for (const one of all) slots.add(one);
     const started: number[] = [];
     while (started.length < all.length) {
@@ -69,11 +70,27 @@ describe("slots", () => {
 
   it("give what still waited when drained, and take its long ones into account no more", () => {
     const slots = new Slots<Slotted>({ short: 1, long: 1 });
-    const waiting = { long: true, priority: 0, locks: [] };
+    const waiting = { lane: "long", priority: 0, locks: [] } as const;
     slots.add(waiting);
     expect(slots.drain()).toEqual([waiting]);
-    const next = { long: false, priority: 0, locks: [] };
+    const next = { lane: "short", priority: 0, locks: [] } as const;
     slots.add(next);
     expect(slots.take()).toEqual([next]);
+  });
+
+  it("keep one free for a start or stop while all short ones are taken", () => {
+    const slots = new Slots<Slotted>({ short: 1, long: 1 });
+    const short = { lane: "short", priority: 1, locks: [] } as const;
+    const power = () => ({ lane: "power", priority: 0, locks: [] }) as const;
+    slots.add(short);
+    expect(slots.take()).toEqual([short]);
+    const [first, second] = [power(), power()];
+    slots.add(first);
+    slots.add(second);
+    expect(slots.take()).toEqual([first]);
+    slots.release(short);
+    expect(slots.take(), "beyond the one they take short slots").toEqual([second]);
+    slots.add(short);
+    expect(slots.take()).toEqual([]);
   });
 });
