@@ -1,4 +1,13 @@
-import { constants, createDecipheriv, createHash, createHmac, createPublicKey, privateDecrypt, randomBytes, verify } from "node:crypto";
+import {
+  constants,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPublicKey,
+  privateDecrypt,
+  randomBytes,
+  verify,
+} from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { chunkKey, handoverKey, manifestKey, parseManifest, signerKey } from "../../../src/guest/format.ts";
 
@@ -20,13 +29,7 @@ export interface PinnedSigner {
 }
 
 export type Refusal =
-  | "Replayed"
-  | "SignerChanged"
-  | "Malformed"
-  | "HeaderMismatch"
-  | "Tampered"
-  | "BadSignature"
-  | "UnknownFormat";
+  "Replayed" | "SignerChanged" | "Malformed" | "HeaderMismatch" | "Tampered" | "BadSignature" | "UnknownFormat";
 
 /** The outcome of looking at what the host wrote. */
 export type Opened =
@@ -90,7 +93,15 @@ export const open = (opener: Opener, items: Items): Opened => {
     const signer = signerOf(opener, items);
     const jws = decrypted(opener, found);
     const payload = verified(opener, { jws, signer, generation });
-    return { verdict: "Accepted", generation, hash, payload, jws, signer, values: valuesOf(opener, generation, payload) };
+    return {
+      verdict: "Accepted",
+      generation,
+      hash,
+      payload,
+      jws,
+      signer,
+      values: valuesOf(opener, generation, payload),
+    };
   } catch (error) {
     if (error instanceof Refused) return { verdict: error.verdict, generation, hash };
     throw error;
@@ -145,7 +156,10 @@ const decrypted = (opener: Opener, { text, generation }: Chosen): string => {
 
 const unwrapped = (privateKey: KeyObject, wrapped: Buffer): Buffer => {
   try {
-    const key = privateDecrypt({ key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }, wrapped);
+    const key = privateDecrypt(
+      { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" },
+      wrapped,
+    );
     if (key.length === 64) return key;
   } catch {
     // Told as one code with all else that may be wrong with it.
@@ -166,8 +180,13 @@ interface Content {
 export const openContent = ({ key, header, iv, ciphertext, tag }: Content): Buffer => {
   const bits = Buffer.alloc(8);
   bits.writeBigUInt64BE(BigInt(header.length * 8));
-  const mac = createHmac("sha512", key.subarray(0, 32)).update(header, "ascii").update(iv).update(ciphertext).update(bits);
-  if (iv.length !== 16 || tag.length !== 32 || !sameBytes(mac.digest().subarray(0, 32), tag)) throw new Refused("Tampered");
+  const mac = createHmac("sha512", key.subarray(0, 32))
+    .update(header, "ascii")
+    .update(iv)
+    .update(ciphertext)
+    .update(bits);
+  if (iv.length !== 16 || tag.length !== 32 || !sameBytes(mac.digest().subarray(0, 32), tag))
+    throw new Refused("Tampered");
   try {
     const decipher = createDecipheriv("aes-256-cbc", key.subarray(32), iv);
     return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
