@@ -11,7 +11,7 @@ function Invoke-NicCreate {
     $mac = ''
     if ($null -eq $present) {
         Assert-AdapterCreate -Job $Job -World $world -Vm $vm -View $view
-        $mac = Get-First -Of @($spec['config']['macAddress'], (Get-FreeMac -World $world -Avoid @($spec['avoidMacs'])))
+        $mac = Get-NewMac -World $world -Spec $spec
     }
     Add-Touched -Job $Job -Vm $vm.Id
     $others = Copy-Map -Map $spec['config']
@@ -19,7 +19,10 @@ function Invoke-NicCreate {
     if ($null -eq $present) {
         # Checked before anything is made.
         $null = Get-NicPlan -World $world -Vm $vm -Adapter (Get-NewAdapterView -Legacy ([bool]$spec['legacy']) -Mac $mac) -Set $others
-        $id = Invoke-Effect -Job $Job -Point 'created' -Action { New-Adapter -Id $vm.Id -Name $name -Mac $mac -Legacy ([bool]$spec['legacy']) }
+        $id = Invoke-Effect -Job $Job -Point 'created' -Action {
+            # Chosen anew by one process at a time: adapters of other machines are made at the same moment.
+            Use-StateLock -LockFile 'addresses.lock' -Action { New-Adapter -Id $vm.Id -Name $name -Mac (Get-NewMac -World (Get-World -Job $Job) -Spec $spec) -Legacy ([bool]$spec['legacy']) }
+        }
         if ($Job.DryRun) { return [ordered]@{ adapterId = "Microsoft:$($script:NilGuid)"; macAddress = $mac } }
     }
     else {
@@ -30,6 +33,15 @@ function Invoke-NicCreate {
     Set-NicConfig -Job $Job -VmId $vm.Id -AdapterId $id -Set $others
     $now = Find-AdapterView -View (Get-VmView -World (Get-World -Job $Job) -Id $vm.Id) -AdapterId $id
     return [ordered]@{ adapterId = $id; macAddress = $now['macAddress'] }
+}
+
+function Get-NewMac {
+    <# .SYNOPSIS The address of an adapter to make: the one that is asked for, if nobody has it, or a free one. #>
+    param([hashtable]$World, [System.Collections.IDictionary]$Spec)
+    $mac = $Spec['config']['macAddress']
+    if ($null -eq $mac) { return Get-FreeMac -World $World -Avoid @($Spec['avoidMacs']) }
+    Assert-Mac -World $World -Mac $mac -OwnId ''
+    return $mac
 }
 
 function Find-AdapterView {
@@ -81,7 +93,6 @@ function Assert-AdapterCreate {
     $kind = 'synthetic'
     if ($legacy) { $limit = 4; $kind = 'legacy' }
     if (@(@($View['adapters']) | Where-Object -FilterScript { $_['legacy'] -eq $legacy }).Count -ge $limit) { Stop-Operation -Code 'InvalidRequest' -Message "$($Vm.Name) has $limit $kind adapters, the most there can be" }
-    if ($null -ne $Job.Spec['config']['macAddress']) { Assert-Mac -World $World -Mac $Job.Spec['config']['macAddress'] -OwnId '' }
 }
 
 function New-Adapter {

@@ -2,9 +2,9 @@
 $script:KeptLimit = 200
 
 function Use-StateLock {
-    <# .SYNOPSIS Runs a block while this process alone holds the state folder. #>
-    param([scriptblock]$Action)
-    $path = Resolve-HostPath -Path (Join-Path -Path $script:Agent.State -ChildPath 'state.lock')
+    <# .SYNOPSIS Runs a block while this process alone holds a lock file of the host: the state folder's, or one of another name. #>
+    param([scriptblock]$Action, [string]$LockFile = 'state.lock')
+    $path = Resolve-HostPath -Path (Join-Path -Path $script:Agent.State -ChildPath $LockFile)
     $until = [DateTime]::UtcNow.AddSeconds(20)
     $stream = $null
     while ($null -eq $stream) {

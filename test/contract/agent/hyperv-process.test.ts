@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensurePowerShell } from "../../../scripts/rigs/powershell.mjs";
 import type { JobResult } from "../../../src/protocol/generated/types.ts";
-import { clearCalls, makeHost, readCalls } from "../../rigs/hyperv/host.ts";
+import { clearCalls, makeHost, readCalls, setFaults } from "../../rigs/hyperv/host.ts";
 import { fixtures } from "./cases.ts";
 import {
   AGENT_FOLDER,
@@ -178,6 +178,40 @@ else
         const one = await count();
         expect((await readCalls(root)).filter((line) => line.includes("Get-VHD"))).toEqual([]);
         expect(one).toBeLessThan(45);
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "adapters that two processes make at the same moment get an address each",
+      async () => {
+        const other = new AgentSession(place);
+        const machines = [1, 2].map((number) => ({
+          ...owner,
+          name: `twin-${number}`,
+          uid: `twin-${number}-${process.pid}`,
+        }));
+        const ids: string[] = [];
+        for (const one of machines) {
+          const made = await send(
+            request("vm.create", { owner: one, layout, generation: 2, config: { name: one.name } }),
+          );
+          ids.push((made.data as { vmId: string }).vmId);
+        }
+        await other.send(request("agent.hello", {}));
+        await setFaults(root, [{ on: "Add-VMNetworkAdapter", do: "delay", ms: 1500 }]);
+        const results = await Promise.all(
+          machines.map((vmOwner, index) => {
+            const nic = { kind: "NetworkAdapter", namespace: "default", name: "lan", uid: `lan-${vmOwner.uid}` };
+            return [session, other][index]?.send(
+              request("nic.create", { owner: nic, vmId: ids[index], vmOwner, config: { connected: false } }),
+            );
+          }),
+        );
+        await setFaults(root, []);
+        await other.close();
+        expect(results.map((result) => result?.status)).toEqual(["success", "success"]);
+        expect(new Set(results.map((result) => (result?.data as { macAddress: string }).macAddress)).size).toBe(2);
       },
       TIMEOUT,
     );
