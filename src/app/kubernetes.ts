@@ -76,6 +76,7 @@ const lead = async (standby: Standby, term: Term): Promise<Plane> => {
   const { options, client, store, instance } = standby;
   const { data, clock, random, log } = options;
   try {
+    store.writesDuring(term);
     const controlPlaneId = await clusterIdentity(client, client.namespace, random);
     // Decisions on lists from before the Lease could repeat what the holder before us did last.
     await Promise.race([store.refreshed(), lossOf(term)]);

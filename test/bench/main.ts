@@ -5,16 +5,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { writeBehaviour } from "../../agents/simulator/process/host.ts";
-import type { Condition, Resource } from "../../src/api/resource.ts";
-import { setVlan } from "../../src/cli/simulator/vmActions.ts";
-import { list } from "../../src/cli/simulator/show.ts";
+import { allReady, countersOf, firstRepair, KINDS, round, say, spoilAdapter, table } from "./measure.ts";
 import { RunningPlane, type Usage } from "./process.ts";
 import { behaviour, floorMs, hostDocuments, hostName, INTERVAL_SECONDS, machineDocuments } from "./world.ts";
 
 const MOST_RATIO = 1.25;
 const MOST_WRITES = 3;
 const IDLE_INTERVALS = 4;
-const KINDS = ["VirtualMachine", "VirtualDisk", "NetworkAdapter"];
 
 interface Result {
   readonly machines: number;
@@ -61,38 +58,6 @@ const { values } = parseArgs({
   },
 });
 
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const round = (value: number, digits = 2): number => Number(value.toFixed(digits));
-
-const isReady = ({ status, metadata }: Resource): boolean => {
-  const conditions = (status as { conditions?: readonly Condition[] } | undefined)?.conditions;
-  const ready = conditions?.find(({ type }) => type === "Ready");
-  return ready?.status === "True" && ready.observedGeneration === metadata.generation;
-};
-
-/** Resolves when so many objects of these kinds are Ready; gives the time. */
-const allReady = async (plane: RunningPlane, kinds: readonly string[], wanted: number): Promise<number> => {
-  const ready = new Set<string>();
-  const stop = new AbortController();
-  const told = setInterval(() => say(`  ${ready.size} of ${wanted} Ready`), 10_000);
-  try {
-    for await (const { object } of plane.client.watch(kinds, stop.signal)) {
-      if (!object) continue;
-      const name = `${object.kind}/${object.metadata.name}`;
-      if (isReady(object)) ready.add(name);
-      else ready.delete(name);
-      if (ready.size === wanted) return Date.now();
-    }
-  } finally {
-    clearInterval(told);
-    stop.abort();
-  }
-  throw new Error("the control plane ended its watch");
-};
-
-const countersOf = async (plane: RunningPlane): Promise<Readonly<Record<string, number>>> =>
-  (await plane.client.status()).counters ?? {};
-
 const measureIdle = async (plane: RunningPlane, hosts: number): Promise<Result["idle"]> => {
   const [before, cpu] = [await countersOf(plane), plane.usage().plane.cpuSeconds];
   const seconds = IDLE_INTERVALS * INTERVAL_SECONDS;
@@ -112,23 +77,10 @@ const measureIdle = async (plane: RunningPlane, hosts: number): Promise<Result["
 
 /** Changes an adapter behind the stopped control plane's back, starts it anew, and waits for the repairing job. */
 const measureRestart = async (folders: Folders): Promise<{ seconds: number; jobs: number }> => {
-  const host = join(folders.data, "simulated", hostName(0));
-  const name = /vm\d{4}/.exec(await list(host, []))?.[0];
-  if (name === undefined) throw new Error(`no machine on ${host}`);
-  await setVlan(host, [name, "99"]);
+  await spoilAdapter(join(folders.data, "simulated", hostName(0)));
   const plane = await start(folders);
   try {
-    for (;;) {
-      const jobs = await plane.client.jobs({ limit: 20 });
-      const repairs = jobs.filter(({ queuedAt }) => Date.parse(queuedAt) >= plane.startedAt);
-      const first = repairs.at(-1);
-      if (first?.finishedAt !== undefined) {
-        if (first.operation !== "nic.update") throw new Error(`the first job is ${first.operation}, not nic.update`);
-        return { seconds: (Date.parse(first.startedAt ?? "") - plane.startedAt) / 1000, jobs: repairs.length };
-      }
-      if (Date.now() - plane.startedAt > 120_000) throw new Error("no repair within 120 s");
-      await sleep(50);
-    }
+    return await firstRepair(plane);
   } finally {
     await plane.stop();
   }
@@ -140,8 +92,8 @@ interface Folders {
   readonly log: string;
 }
 
-const start = (folders: Folders): Promise<RunningPlane> =>
-  RunningPlane.start({ ...folders, source: values.source ?? false });
+const start = ({ files, ...folders }: Folders): Promise<RunningPlane> =>
+  RunningPlane.start({ ...folders, source: values.source ?? false, args: ["--files", files] });
 
 const makeFolders = (hosts: number, factor: number): Folders & { readonly top: string } => {
   const top = mkdtempSync(join(tmpdir(), "aetherv-bench-"));
@@ -241,19 +193,10 @@ const rows: readonly (readonly [string, (one: Result) => string | number])[] = [
   ["restart to the first repairing job, s", (one) => one.restartSeconds],
 ];
 
-const table = (results: readonly Result[]): string => {
-  const lines = [["", ...results.map(({ machines }) => `${machines} VMs`)]];
-  for (const [name, of] of rows) lines.push([name, ...results.map((one) => String(of(one)))]);
-  const width = Math.max(...lines.map(([name = ""]) => name.length));
-  return lines
-    .map(([name = "", ...cells]) => name.padEnd(width) + cells.map((cell) => cell.padStart(12)).join(""))
-    .join("\n");
-};
-
 const results: Result[] = [];
 for (const machines of (values.machines ?? "").split(",").map(Number))
   results.push(await bench(machines, Number(values.hosts), Number(values.factor)));
-process.stdout.write(`${table(results)}\n`);
+process.stdout.write(`${table(rows, results)}\n`);
 const report = { node: process.version, cpus: cpus().length, intervalSeconds: INTERVAL_SECONDS, results };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
 const failed = results.filter(({ ratio, writesAnObject }) => ratio > MOST_RATIO || writesAnObject > MOST_WRITES);

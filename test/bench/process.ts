@@ -17,6 +17,16 @@ export interface Usage {
   readonly cpuSeconds: number;
 }
 
+interface StartOptions {
+  readonly data: string;
+  /** From the source instead of dist. */
+  readonly source: boolean;
+  /** File that gets what the process writes. */
+  readonly log: string;
+  /** Where its objects are. */
+  readonly args: readonly string[];
+}
+
 /** A control plane as people run it, in a process of its own. */
 export class RunningPlane {
   readonly child: ChildProcess;
@@ -32,12 +42,12 @@ export class RunningPlane {
   }
 
   /** Starts `aetherv run` (of dist, or of the source) and waits until it answers. */
-  static async start(options: { files: string; data: string; source: boolean; log: string }): Promise<RunningPlane> {
+  static async start(options: StartOptions): Promise<RunningPlane> {
     const program = options.source ? join(root, "src/app/main.ts") : join(root, "dist/src/app/main.js");
     if (!existsSync(program)) throw new Error(`${program} is missing: run \`npm run build\` first`);
     const startedAt = Date.now();
     const out = openSync(options.log, "a");
-    const args = [program, "run", "--files", options.files, "--data", options.data];
+    const args = [program, "run", "--data", options.data, ...options.args];
     const child = spawn(process.execPath, args, { stdio: ["ignore", out, out] });
     closeSync(out);
     const plane = new RunningPlane(child, join(options.data, "aetherv.sock"), startedAt);

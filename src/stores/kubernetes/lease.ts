@@ -54,6 +54,8 @@ export interface Term {
   readonly epoch: number;
   /** Fires once the leadership is lost, or given back. */
   readonly lost: AbortSignal;
+  /** False also in the moment in which a process that was stopped for long wakes up and does not know of its loss yet. */
+  readonly held: boolean;
   /** At least `min`, in the Lease before it is used. Rejects when the leadership is lost. */
   raise(min: number): Promise<number>;
   /** Gives the Lease back, so that the next holder need not wait. */
@@ -136,6 +138,10 @@ class HeldTerm implements Term {
     return this.#ended.signal;
   }
 
+  get held(): boolean {
+    return !this.#ended.signal.aborted && this.#sinceRenewal() <= this.#times.deadlineMs;
+  }
+
   async raise(min: number): Promise<number> {
     return this.#exclusive(async () => {
       if (this.#ended.signal.aborted) throw new Error("the leadership is lost: the epoch is not raised");
@@ -179,8 +185,12 @@ class HeldTerm implements Term {
         log.warn({ err: error }, "the Lease was not renewed; it is tried again");
         if (error instanceof LostError) return this.#lose(error.message);
       }
-      if (clock.now().getTime() - this.#renewed > this.#times.deadlineMs) return this.#lose("it could not be renewed");
+      if (this.#sinceRenewal() > this.#times.deadlineMs) return this.#lose("it could not be renewed");
     }
+  }
+
+  #sinceRenewal(): number {
+    return this.#options.clock.now().getTime() - this.#renewed;
   }
 
   #lose(why: string): void {

@@ -3,9 +3,10 @@ import { keyOf, keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
 import { ConflictError } from "../../engine/ports.ts";
 import type { Clock, Draft, Logger, Objects, Random, Store } from "../../engine/ports.ts";
-import type { KubeClient } from "./client.ts";
+import type { Call, KubeClient } from "./client.ts";
 import { Collection } from "./collection.ts";
 import { isConflict, isNotFound, type KubeError } from "./error.ts";
+import type { Term } from "./lease.ts";
 import { mergePatch } from "./mergePatch.ts";
 import { collectionPath, objectPath } from "./paths.ts";
 import { Reflector, type ReflectorTimes } from "./reflector.ts";
@@ -40,7 +41,9 @@ export class KubernetesStore implements Store {
   readonly #parts: readonly Part[];
   readonly #lists = new Map<string, { of: readonly (readonly Resource[])[]; all: readonly Resource[] }>();
   readonly #watchers = new Set<(key: Key) => void>();
-  readonly #synced: Promise<unknown>;
+  /** Resolves once the cache holds all that there was at the start. */
+  readonly synced: Promise<void>;
+  #term: Pick<Term, "held" | "lost"> | undefined;
 
   constructor(options: KubernetesStoreOptions) {
     this.#options = options;
@@ -49,12 +52,17 @@ export class KubernetesStore implements Store {
       return namespaces.map((namespace) => this.#part(kind, namespace));
     });
     this.cache = { get: (key) => this.#collection(key)?.get(key), list: (kind) => this.#list(kind) };
-    this.#synced = this.refreshed();
+    this.synced = this.refreshed();
   }
 
   /** Follows the API server until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#parts.map(({ reflector }) => reflector.run(signal)));
+  }
+
+  /** From now on writes are sent in this time of leadership only; what waits for the server is given up when it ends. */
+  writesDuring(term: Pick<Term, "held" | "lost">): void {
+    this.#term = term;
   }
 
   /** Resolves once the cache holds all that there was at the time of the call, or later. */
@@ -96,17 +104,14 @@ export class KubernetesStore implements Store {
       spec,
     };
     const path = collectionPath(kind, key.namespace);
-    const answer = await this.#write(key, () =>
-      this.#options.client.call<Resource>({ verb: "create", path, query: { fieldManager }, body }),
-    );
-    return this.#taken(answer);
+    return this.#taken(await this.#write(key, { verb: "create", path, query: { fieldManager }, body }));
   }
 
   async delete(key: Key, uid: string): Promise<void> {
     const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid } };
     try {
       const call = { verb: "delete", path: objectPath(key), body } as const;
-      const answer = await this.#options.client.call<Partial<Resource>>(call);
+      const answer = await this.#send<Partial<Resource>>(call);
       if (answer.kind === key.kind) this.#taken(answer as Resource);
       else this.#forget(key, uid);
     } catch (error) {
@@ -126,7 +131,7 @@ export class KubernetesStore implements Store {
     };
     signal.addEventListener("abort", stop, { once: true });
     for (const { collection } of this.#parts) for (const object of collection.list()) wake(keyOf(object));
-    await Promise.race([this.#synced, promise]);
+    await Promise.race([this.synced, promise]);
   }
 
   /** The values of a Secret, by get: never listed, watched or kept. Undefined when there is none. */
@@ -193,20 +198,23 @@ export class KubernetesStore implements Store {
     const path = `${objectPath(keyOf(next))}${to.suffix}`;
     const query = { fieldManager: to.manager };
     const body = { ...change, metadata };
-    const answer = await this.#write(keyOf(next), () =>
-      this.#options.client.call<Resource>({ verb: "patch", path, query, body }),
-    );
-    return this.#taken(answer);
+    return this.#taken(await this.#write(keyOf(next), { verb: "patch", path, query, body }));
   }
 
-  async #write(key: Key, send: () => Promise<Resource>): Promise<Resource> {
+  async #write(key: Key, call: Call): Promise<Resource> {
     try {
-      return await send();
+      return await this.#send<Resource>(call);
     } catch (error) {
       if (isConflict(error) || isNotFound(error))
         throw new ConflictError(`${keyText(key)}: ${(error as KubeError).message}`, { cause: error });
       throw error;
     }
+  }
+
+  #send<T>(call: Call): Promise<T> {
+    if (!this.#term) return this.#options.client.call<T>(call);
+    if (!this.#term.held) return Promise.reject(new Error("the leadership is lost: nothing is written"));
+    return this.#options.client.call<T>({ ...call, signal: this.#term.lost });
   }
 
   #taken(answer: Resource): Resource {
