@@ -1,4 +1,4 @@
-import type { Context, Terminal } from "../cli/context.ts";
+import type { Context, Terminal, Where } from "../cli/context.ts";
 import type { HostTools } from "../cli/hostTools.ts";
 import { simulatorCommand } from "../cli/simulator/command.ts";
 import { answers, SocketClient } from "../server/client.ts";
@@ -16,6 +16,9 @@ export interface Environment {
   readonly NO_COLOR?: string;
   readonly FORCE_COLOR?: string;
   readonly TERM?: string;
+  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+  readonly OTEL_EXPORTER_OTLP_TRACES_ENDPOINT?: string;
+  readonly OTEL_SDK_DISABLED?: string;
 }
 
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== "";
@@ -26,6 +29,11 @@ const wantsColour = (isTerminal: boolean, env: Environment): boolean => {
   if (isSet(env.FORCE_COLOR)) return env.FORCE_COLOR !== "0";
   return isTerminal && env.TERM !== "dumb";
 };
+
+/** Where to is the exporter's to read; see OpenTelemetry's "Environment Variable Specification". */
+const wantsTraces = (env: Environment): boolean =>
+  (isSet(env.OTEL_EXPORTER_OTLP_ENDPOINT) || isSet(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)) &&
+  env.OTEL_SDK_DISABLED?.toLowerCase() !== "true";
 
 const terminalOf = (env: Environment): Terminal => {
   const { stdout, stderr } = process;
@@ -42,25 +50,35 @@ const terminalOf = (env: Environment): Terminal => {
   };
 };
 
-/** What the CLI gets from this process. `onRun` is called when the process becomes a control plane. */
-export const processContext = (env: Environment, signal: AbortSignal, onRun: () => void): Context => {
+/** The process that the CLI runs in. `onRun` is called when it becomes a control plane. */
+export interface Process extends Pick<Context, "program" | "signal"> {
+  readonly onRun: () => void;
+}
+
+/** What the CLI gets from this process. */
+export const processContext = (env: Environment, { program, signal, onRun }: Process): Context => {
   const terminal = terminalOf(env);
   return {
     version,
+    program,
     terminal,
     signal,
     defaultData: isSet(env.AETHERV_DATA) ? (env.AETHERV_DATA ?? "") : "aetherv-data",
     now: () => new Date(),
     // The stores, the model's validators and the server are loaded by what needs them: `get` is quick without.
-    connect: (data) => reach(data, async () => (await import("./offline.ts")).openStopped(data, quiet), signal),
-    connectRunning: async (data) => (await running(data)) ?? notRunning(data),
-    connectForPlan: (data) => reach(data, async () => (await import("./offline.ts")).openForPlan(data, quiet), signal),
+    connect: (where) => reach(where, async (data) => (await import("./offline.ts")).openStopped(data, quiet), signal),
+    connectRunning: async (where) =>
+      where.at === "cluster" ? ofCluster(where) : ((await running(where.data)) ?? notRunning(where.data)),
+    connectForPlan: (where) =>
+      reach(where, async (data) => (await import("./offline.ts")).openForPlan(data, quiet), signal),
+    namespaceOf: async (cluster) => (await clusterModule()).namespaceOf(cluster),
+    openCluster: async (cluster) => (await clusterModule()).clusterTools(cluster),
     readManifests: async (paths) => (await import("./manifests.ts")).readManifests(paths, readInput),
     readInput,
     run: async (options) => {
       onRun();
       const { runControlPlane } = await import("./run.ts");
-      return onFolder(options.data, () => runControlPlane(options, terminal, signal));
+      return onFolder(options.data, () => runControlPlane(options, { terminal, traces: wantsTraces(env) }, signal));
     },
     writeBackup: async (folder, backup) => (await import("./backup.ts")).writeBackup(folder, backup),
     readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
@@ -97,18 +115,30 @@ const running = async (data: string): Promise<ControlPlane | undefined> => {
 const lockedMs = 3_000;
 
 /** The running control plane, or else what `open` makes of its data folder. */
-const reach = async (data: string, open: () => Promise<ControlPlane>, signal: AbortSignal): Promise<ControlPlane> => {
+const reach = async (
+  where: Where,
+  open: (data: string) => Promise<ControlPlane>,
+  signal: AbortSignal,
+): Promise<ControlPlane> => {
+  if (where.at === "cluster") return ofCluster(where);
+  const { data } = where;
   for (const until = Date.now() + lockedMs; ; await systemClock.sleep(100, signal)) {
     const found = await running(data);
     if (found) return found;
     try {
-      return await onFolder(data, open);
+      return await onFolder(data, () => open(data));
     } catch (error) {
       const locked = error instanceof ControlError && error.code === "Conflict";
       if (!locked || signal.aborted || Date.now() > until) throw error;
     }
   }
 };
+
+/** The client of Kubernetes is larger than all the rest. */
+const clusterModule = () => import("./cluster/index.ts");
+
+const ofCluster = async ({ cluster }: Extract<Where, { at: "cluster" }>): Promise<ControlPlane> =>
+  (await clusterModule()).connectCluster(cluster);
 
 const notRunning = (data: string): never => {
   throw new ControlError(

@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { keyText, type Key, type Resource } from "../api/resource.ts";
 import { kubernetesModeGuard } from "../engine/massDelete.ts";
@@ -5,26 +6,35 @@ import { mergeMetadata } from "../engine/metadata.ts";
 import { ConflictError } from "../engine/ports.ts";
 import type { EventRecorder } from "../engine/ports.ts";
 import { ControlError } from "../server/control.ts";
-import { serveSocket, type ControlServer } from "../server/server.ts";
+import { tokenAudience } from "../server/remote.ts";
+import { StandbyControl } from "../server/standby.ts";
 import { KubeClient } from "../stores/kubernetes/client.ts";
 import { openConnection } from "../stores/kubernetes/connection.ts";
 import { KubeEvents } from "../stores/kubernetes/events.ts";
 import { clusterIdentity } from "../stores/kubernetes/identity.ts";
-import { acquireLease, type Term } from "../stores/kubernetes/lease.ts";
+import { acquireLease, holderOf, type Term } from "../stores/kubernetes/lease.ts";
+import { Reviews } from "../stores/kubernetes/reviews.ts";
 import { KubernetesStore } from "../stores/kubernetes/store.ts";
+import { Doors, type ApiAddress } from "./doors.ts";
 import { openRecords, type Records } from "./history.ts";
 import { applyHosts } from "./hosts.ts";
+import type { Monitoring } from "./monitoring.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
 import { checkSocketPath, openJournal, type Plane } from "./plane.ts";
+import { version } from "./version.ts";
 import { wire, type Wired } from "./wiring.ts";
 
 export interface KubernetesOptions extends Parts {
   /** Default: what kubectl would take, or the pod's own account. */
   readonly kubeconfig?: string;
+  readonly context?: string;
   readonly namespaces: "all" | readonly string[];
   readonly localHosts: "allowed" | "refused";
   readonly data: string;
+  /** Where callers of the cluster reach what only the control plane knows; nowhere if not given. */
+  readonly api?: ApiAddress;
+  readonly monitoring?: Monitoring | undefined;
 }
 
 const leaseName = "aetherv";
@@ -35,18 +45,20 @@ export const startKubernetesPlane = async (
   options: KubernetesOptions,
   signal: AbortSignal,
 ): Promise<Plane | undefined> => {
-  const { data, clock, random, log, kubeconfig } = options;
+  const { data, clock, random, log, monitoring } = options;
   checkSocketPath(dataPaths(data).socket);
-  const client = new KubeClient(await openConnection(kubeconfig === undefined ? {} : { kubeconfig }), clock);
+  const client = new KubeClient(await openConnection(options), clock, (answer) => monitoring?.apiAnswered(answer));
   const instance = `${hostname()}_${random.uuid().slice(0, 8)}`;
   const store = new KubernetesStore({ client, namespaces: options.namespaces, clock, random, log });
+  monitoring?.follows(store.synced);
   const following = new AbortController();
-  const standby: Standby = { options, client, store, instance, following, running: store.run(following.signal) };
+  const doors = await openDoors(options, client);
+  const standby: Standby = { options, client, store, instance, doors, following, running: store.run(following.signal) };
   try {
     const lease = { client, clock, random, log, namespace: client.namespace, name: leaseName, identity: instance };
     log.info({ instance, namespace: client.namespace }, "waiting for the leadership");
     const term = await acquireLease(lease, signal);
-    if (term) return await lead(standby, term);
+    if (term) return await lead(standby, term, signal);
   } catch (error) {
     await leave(standby);
     throw error;
@@ -55,32 +67,55 @@ export const startKubernetesPlane = async (
   return undefined;
 };
 
+/** A process that waits says so, and who leads. */
+const openDoors = async ({ data, api, clock, log }: KubernetesOptions, client: KubeClient): Promise<Doors> => {
+  const status = { version, controlPlaneId: "", pid: process.pid, epoch: 0, startedAt: clock.now().toISOString() };
+  const leader = (): Promise<string | undefined> =>
+    holderOf(client, client.namespace, leaseName).catch(() => undefined);
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  try {
+    return await Doors.open({
+      socket: dataPaths(data).socket,
+      ...(api ? { api } : {}),
+      gate: new Reviews(client, tokenAudience),
+      standby: new StandbyControl({ status, leader }),
+      log,
+    });
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+};
+
 /** What works before this process leads: the cache is warm. */
 interface Standby {
   readonly options: KubernetesOptions;
   readonly client: KubeClient;
   readonly store: KubernetesStore;
   readonly instance: string;
+  readonly doors: Doors;
   /** Ends the following of the API server. */
   readonly following: AbortController;
   readonly running: Promise<void>;
 }
 
-const leave = async ({ following, running, client }: Standby): Promise<void> => {
+const leave = async ({ following, running, client, doors }: Standby): Promise<void> => {
+  await doors.close();
   following.abort();
   await running;
   await client.close();
 };
 
-const lead = async (standby: Standby, term: Term): Promise<Plane> => {
+const lead = async (standby: Standby, term: Term, ending: AbortSignal): Promise<Plane> => {
   const { options, client, store, instance } = standby;
-  const { data, clock, random, log } = options;
+  const { data, clock, random, log, monitoring } = options;
   try {
     store.writesDuring(term);
     const controlPlaneId = await clusterIdentity(client, client.namespace, random);
     // Decisions on lists from before the Lease could repeat what the holder before us did last.
     await Promise.race([store.refreshed(), lossOf(term)]);
-    const records = await openRecords(await openJournal(data), options);
+    const journal = await openJournal(data);
+    const records = await openRecords(monitoring?.store("journal", journal) ?? journal, options);
     const events = new KubeEvents({ client, clock, random, log, instance });
     log.info({ controlPlaneId, epoch: term.epoch }, "the control plane starts");
     const wired = wire({
@@ -102,6 +137,9 @@ const lead = async (standby: Standby, term: Term): Promise<Plane> => {
       problems: () => ({ problems: [], missing: [] }),
       entries: () => Promise.reject(noBackup()),
       counters: () => requestsOf(client),
+      monitoring,
+      ending,
+      lost: term.lost,
     });
     return await run(standby, term, { ...wired, records, events, controlPlaneId });
   } catch (error) {
@@ -117,13 +155,12 @@ interface Leading extends Wired {
 }
 
 const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plane> => {
-  const { store, options } = standby;
+  const { store, options, doors } = standby;
   const { hosts, controller, control, records, events, controlPlaneId } = leading;
   const stopping = new AbortController();
-  let server: ControlServer | undefined;
   const stop: Plane["stop"] = async ({ graceMs }) => {
     stopping.abort();
-    await server?.close();
+    await doors.close();
     await controller.stop();
     // Jobs that a newer leader's hosts would refuse are not worth waiting for.
     await hosts.stop({ graceMs: term.lost.aborted ? 0 : graceMs });
@@ -137,7 +174,7 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
   try {
     await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
     await controller.start();
-    server = await serveSocket(dataPaths(options.data).socket, control, options.log);
+    await doors.lead(control);
   } catch (error) {
     await stop({ graceMs: 0 });
     throw error;

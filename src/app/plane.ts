@@ -11,6 +11,7 @@ import { FileStore } from "../stores/files/store.ts";
 import { LockedError, openLevel } from "../stores/keyvalue/level.ts";
 import { openRecords, type Records } from "./history.ts";
 import { applyHosts } from "./hosts.ts";
+import type { Monitoring } from "./monitoring.ts";
 import { ensureIdentity, Epoch } from "./identity.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
@@ -21,6 +22,9 @@ export interface PlaneOptions extends Parts {
   readonly files: readonly string[];
   readonly data: string;
   readonly deletionDelayMs: number;
+  readonly monitoring?: Monitoring | undefined;
+  /** Once it fires, no job is started any more; `stop` is still to be called. */
+  readonly ending?: AbortSignal | undefined;
 }
 
 /** A control plane at work in this process. */
@@ -61,12 +65,14 @@ const openFolder = async (data: string, path: string): Promise<KeyValue> => {
 
 /** Starts the control plane of a data folder over folders of manifests. */
 export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
-  const { data, clock, random, log } = options;
+  const { data, clock, random, log, monitoring, ending } = options;
   checkSocketPath(dataPaths(data).socket);
-  const keyValue = await openStore(data);
+  const opened = await openStore(data);
+  const keyValue = monitoring?.store("store", opened) ?? opened;
   const controlPlaneId = await ensureIdentity(data, keyValue, random);
   const epoch = await Epoch.next(keyValue);
-  const records = await openRecords(await openJournal(data), options);
+  const journal = await openJournal(data);
+  const records = await openRecords(monitoring?.store("journal", journal) ?? journal, options);
   const store = await FileStore.open({
     folders: options.files,
     data: keyValue,
@@ -97,6 +103,8 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
     problems: () => filesReport(store),
     entries: () => entriesOf(keyValue),
     counters: () => ({}),
+    monitoring,
+    ending,
   });
   return run(options, { ...wired, store, records, keyValue, controlPlaneId });
 };
@@ -115,9 +123,11 @@ const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
   let server: ControlServer | undefined;
   const stop: Plane["stop"] = async ({ graceMs }) => {
     stopping.abort();
-    await server?.close();
-    await controller.stop();
+    // All jobs are held back at once; the reconciles at work may still wait for the store.
+    const decided = controller.stop();
     await hosts.stop({ graceMs });
+    await decided;
+    await server?.close();
     await watching;
     await records.close();
     await keyValue.close();
@@ -128,7 +138,7 @@ const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
   await controller.start();
   const watching = store.run(stopping.signal);
   try {
-    server = await serveSocket(dataPaths(data).socket, control, log);
+    server = await serveSocket(dataPaths(data).socket, () => control, log);
   } catch (error) {
     await stop({ graceMs: 0 });
     throw error;

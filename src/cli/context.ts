@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Resource } from "../api/resource.ts";
 import type { Backup, ControlPlane, DraftDocument, FileProblem } from "../server/control.ts";
+import type { ClusterTools } from "./clusterTools.ts";
 import type { HostTools } from "./hostTools.ts";
 import { coloursFor, type Colours } from "./print/colour.ts";
 
@@ -30,7 +31,11 @@ export type Source =
       readonly mode: "kubernetes";
       /** Default: what kubectl would take, or the pod's own account. */
       readonly kubeconfig?: string;
+      /** Of the kubeconfig; its current one if not given. */
+      readonly context?: string;
       readonly namespaces: "all" | readonly string[];
+      /** Where callers of the cluster reach the control plane's API; nowhere if not given. */
+      readonly api?: { readonly host: string; readonly port: number; readonly tlsFolder?: string };
       /** Whether VMHosts may have agents as processes of this machine. */
       readonly localHosts: "allowed" | "refused";
     };
@@ -39,11 +44,25 @@ export interface RunOptions {
   readonly source: Source;
   readonly data: string;
   readonly logLevel?: string;
+  /** Where /livez, /readyz and /metrics are served; nowhere if not given. */
+  readonly metricsAddress?: { readonly host: string; readonly port: number };
   readonly exitWhenReady: boolean;
   readonly deadlineMs?: number;
   /** Text shown once all is Ready the first time, from the file of that name. */
   readonly welcome?: string;
 }
+
+/** Which cluster a command is about; what is not given is as kubectl would take it. */
+export interface ClusterChoice {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Service of the control plane, `NAMESPACE/NAME[:PORT]`, or an http(s) URL of it; else it is looked for. */
+  readonly service?: string;
+}
+
+/** Which control plane a command is about: that of a data folder, or that of a cluster with the caller's own rights. */
+export type Where =
+  { readonly at: "data"; readonly data: string } | { readonly at: "cluster"; readonly cluster: ClusterChoice };
 
 /** All that commands get from the outside; the wiring makes it, tests make their own. */
 export interface Context {
@@ -53,12 +72,18 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly defaultData: string;
   now(): Date;
-  /** The running control plane of a data folder, or else its store, read-only. */
-  connect(data: string): Promise<ControlPlane>;
+  /** The name that people call the program by: `aetherv`, or `kubectl aetherv`, which is about clusters. */
+  readonly program: "aetherv" | "kubectl aetherv";
+  /** The running control plane, or else the store of its data folder, read-only. */
+  connect(where: Where): Promise<ControlPlane>;
   /** As `connect`, but refuses (Unavailable) when no control plane runs. */
-  connectRunning(data: string): Promise<ControlPlane>;
+  connectRunning(where: Where): Promise<ControlPlane>;
   /** A control plane for plans only, over these documents: reads their hosts itself (hello and inventory). */
-  connectForPlan(data: string): Promise<ControlPlane>;
+  connectForPlan(where: Where): Promise<ControlPlane>;
+  /** The namespace that a cluster's context names. */
+  namespaceOf(cluster: ClusterChoice): Promise<string>;
+  /** The cluster's objects, with what only the caller's own rights give. */
+  openCluster(cluster: ClusterChoice): Promise<ClusterTools>;
   readManifests(paths: readonly string[]): Promise<ReadManifests>;
   /** All of STDIN. */
   readInput(): Promise<string>;
@@ -75,6 +100,8 @@ export interface Tools {
   readonly context: Context;
   readonly colours: Colours;
   readonly data: () => string;
+  readonly where: () => Where;
+  readonly cluster: () => ClusterChoice;
   readonly namespace: () => string;
   /** Those that were named, separated by commas; all where none was. */
   readonly namespaces: () => "all" | readonly string[];

@@ -14,8 +14,9 @@ import { planCommand } from "./commands/plan.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
+import { uninstallCheckCommand } from "./commands/uninstallCheck.ts";
 import { validateCommand } from "./commands/validate.ts";
-import { colours, type Context, type Tools } from "./context.ts";
+import { colours, type ClusterChoice, type Context, type Tools, type Where } from "./context.ts";
 import { coloursFor } from "./print/colour.ts";
 
 const notes = `
@@ -35,20 +36,33 @@ export const runCli = async (words: readonly string[], context: Context): Promis
 };
 
 export const buildProgram = (context: Context, exit: (code: number) => void): Command => {
-  const program = new Command("aetherv")
+  const isPlugin = context.program !== "aetherv";
+  const program = new Command(context.program)
     .description("Declarative management of Hyper-V virtual machines, disks and network adapters")
     .version(context.version, "-V, --version")
     .option("--data <dir>", "data folder of the control plane ($AETHERV_DATA)", context.defaultData)
     .option("-n, --namespace <name>", "namespace of the objects", "default")
+    .option("--kubeconfig <file>", "speak to the cluster of this kubeconfig, with your own rights there")
+    .option("--context <name>", "speak to the cluster of this context of the kubeconfig")
+    .option("--service <where>", "the cluster's control plane: NAMESPACE/NAME[:PORT] of its Service, or a URL")
     .addHelpText("after", notes);
+  let contextNamespace: string | undefined;
   const tools: Tools = {
     context,
     colours: colours(context),
     data: () => program.opts<{ data: string }>().data,
-    namespace: () => program.opts<{ namespace: string }>().namespace,
+    where: () => whereOf(program, isPlugin),
+    cluster: () => clusterOf(program),
+    namespace: () => contextNamespace ?? program.opts<{ namespace: string }>().namespace,
     namespaces: () => (program.getOptionValueSource("namespace") === "default" ? "all" : splitList(tools.namespace())),
     exit,
   };
+  program.hook("preAction", async (_, action) => {
+    const where = tools.where();
+    if (where.at !== "cluster" || program.getOptionValueSource("namespace") !== "default" || isLocal.has(action.name()))
+      return;
+    contextNamespace = await context.namespaceOf(where.cluster);
+  });
   for (const command of commands(tools)) program.addCommand(command);
   program.addCommand(context.simulator(tools.data));
   program.addCommand(
@@ -57,6 +71,33 @@ export const buildProgram = (context: Context, exit: (code: number) => void): Co
   );
   eachCommand(program, (command) => settle(command, context));
   return program;
+};
+
+/** Commands that read no object of a cluster, and `run`, which takes all namespaces where none is named. */
+const isLocal: ReadonlySet<string> = new Set([
+  "run",
+  "validate",
+  "explain",
+  "completion",
+  "simulator",
+  "uninstall-check",
+]);
+
+const clusterOf = (program: Command): ClusterChoice => {
+  const { kubeconfig, context, service } = program.opts<ClusterChoice>();
+  return {
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+    ...(service === undefined ? {} : { service }),
+  };
+};
+
+/** A kubectl plugin is about a cluster unless a data folder is named; `aetherv` is about one only if it is told so. */
+const whereOf = (program: Command, isPlugin: boolean): Where => {
+  const cluster = clusterOf(program);
+  const named = program.getOptionValueSource("data") !== "default";
+  const isCluster = Object.keys(cluster).length > 0 || (isPlugin && !named);
+  return isCluster ? { at: "cluster", cluster } : { at: "data", data: program.opts<{ data: string }>().data };
 };
 
 const splitList = (text: string): readonly string[] =>
@@ -77,6 +118,7 @@ const commands = (tools: Tools): readonly Command[] => [
   ...annotateCommands(tools),
   restoreCommand(tools),
   backupCommand(tools),
+  uninstallCheckCommand(tools),
   importCommand(tools),
   hostCommand(tools),
   explainCommand(tools),

@@ -1,18 +1,36 @@
 import { access, constants } from "node:fs/promises";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import type { Key } from "../api/resource.ts";
 import type { JobRecord, Resource } from "../engine/ports.ts";
 import type { LogLine } from "../protocol/generated/types.ts";
 import { ControlError, type ControlErrorCode, type ControlPlane } from "./control.ts";
 import type * as Api from "./control.ts";
 
-/** The control plane behind a Unix socket. */
-export class SocketClient implements ControlPlane {
-  readonly #socket: string;
+/** Sends one request; gives status and body as they come. Rejects with a ControlError. */
+export type Send = (sending: Sending) => Promise<Answer>;
 
-  constructor(socket: string) {
-    this.#socket = socket;
+export interface Sending {
+  readonly method: "GET" | "POST" | "PATCH";
+  /** Path of the API, with its query. */
+  readonly path: string;
+  /** JSON. */
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface Answer {
+  readonly statusCode: number;
+  readonly body: Readable;
+}
+
+/** The control plane behind an HTTP API. */
+export class HttpClient implements ControlPlane {
+  readonly #send: Send;
+
+  constructor(send: Send) {
+    this.#send = send;
   }
 
   status = (signal?: AbortSignal): Promise<Api.ControlStatus> => this.#json("GET", "/v1/status", undefined, signal);
@@ -64,19 +82,24 @@ export class SocketClient implements ControlPlane {
     return Promise.resolve();
   }
 
-  async #json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-    const response = await this.#send({ method, path, body, ...(signal && { signal }) });
-    const text = await textOf(response);
-    if ((response.statusCode ?? 500) >= 400) throw errorOf(text);
+  async #json<T>(method: Sending["method"], path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    const answer = await this.#send({
+      method,
+      path,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal && { signal }),
+    });
+    const text = await textOf(answer.body);
+    if (answer.statusCode >= 400) throw errorOf(text);
     return JSON.parse(text) as T;
   }
 
   async *#events<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
-    const response = await this.#send({ method: "GET", path, signal });
-    if ((response.statusCode ?? 500) >= 400) throw errorOf(await textOf(response));
+    const { statusCode, body } = await this.#send({ method: "GET", path, signal });
+    if (statusCode >= 400) throw errorOf(await textOf(body));
     let event = "";
     try {
-      for await (const line of createInterface({ input: response })) {
+      for await (const line of createInterface({ input: body })) {
         if (line.startsWith("event: ")) event = line.slice(7);
         if (!line.startsWith("data: ")) continue;
         if (event === "end") return;
@@ -87,35 +110,33 @@ export class SocketClient implements ControlPlane {
       if (!signal.aborted) throw error;
       return;
     } finally {
-      response.destroy();
+      body.destroy();
     }
     if (!signal.aborted) throw new ControlError("Unavailable", "the control plane ended the stream");
   }
+}
 
-  #send({ method, path, body, signal }: Sending): Promise<IncomingMessage> {
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const sent = httpRequest({
-        socketPath: this.#socket,
-        path,
-        method,
-        ...(signal ? { signal } : {}),
-        headers:
-          text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) },
-      });
-      sent.on("response", resolve);
-      sent.on("error", (error) => reject(unreachable(this.#socket, error)));
-      sent.end(text);
-    });
+/** The control plane behind a Unix socket. */
+export class SocketClient extends HttpClient {
+  constructor(socket: string) {
+    super((sending) => overSocket(socket, sending));
   }
 }
 
-interface Sending {
-  readonly method: string;
-  readonly path: string;
-  readonly body?: unknown;
-  readonly signal?: AbortSignal;
-}
+const overSocket = (socketPath: string, { method, path, body, signal }: Sending): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const sent = httpRequest({
+      socketPath,
+      path,
+      method,
+      ...(signal ? { signal } : {}),
+      headers:
+        body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
+    });
+    sent.on("response", (body) => resolve({ statusCode: body.statusCode ?? 500, body }));
+    sent.on("error", (error) => reject(unreachable(socketPath, error)));
+    sent.end(body);
+  });
 
 /**
  * Whether a control plane answers on the socket. Rejects (Unavailable) when there may be one that can't be asked: another
@@ -178,9 +199,9 @@ const absentAsUndefined = async <T>(answer: Promise<T>): Promise<T | undefined> 
   }
 };
 
-const textOf = async (response: IncomingMessage): Promise<string> => {
+const textOf = async (body: Readable): Promise<string> => {
   const parts: Buffer[] = [];
-  for await (const part of response) parts.push(part as Buffer);
+  for await (const part of body) parts.push(part as Buffer);
   return Buffer.concat(parts).toString("utf8");
 };
 

@@ -35,7 +35,16 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-export type ControlErrorCode = "NotFound" | "Invalid" | "Conflict" | "Unavailable" | "Internal";
+export type ControlErrorCode =
+  | "NotFound"
+  | "Invalid"
+  | "Conflict"
+  | "Forbidden"
+  | "Unauthenticated"
+  /** Another process leads: it has to be asked. */
+  | "Standby"
+  | "Unavailable"
+  | "Internal";
 
 /** An error for people: what is wrong, where, and (hint) what to do about it. */
 export class ControlError extends Error {
@@ -52,8 +61,13 @@ export class ControlError extends Error {
 export interface ControlStatus {
   readonly version: string;
   readonly controlPlaneId: string;
-  /** running: a `aetherv run` process answers. store: its files are read, and nothing can be changed. */
-  readonly mode: "running" | "store";
+  /**
+   * running: an `aetherv run` process answers. standby: one that waits for another to end. store: the files of a stopped
+   * one are read, and nothing can be changed.
+   */
+  readonly mode: "running" | "standby" | "store";
+  /** Who leads, as the Lease names it; of a standby only. */
+  readonly leader?: string;
   readonly pid: number;
   readonly epoch: number;
   /** RFC 3339. */

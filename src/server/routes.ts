@@ -13,65 +13,71 @@ interface ObjectParams {
 
 type Query = Readonly<Record<string, string | undefined>>;
 
-/** The routes of the control socket: src/server/README of the paths is this list. */
-export const routes = (app: FastifyInstance, control: ControlPlane): void => {
-  app.get("/v1/status", () => control.status());
-  app.get("/v1/hosts", () => control.hosts());
-  app.get<{ Params: { host: string } }>("/v1/hosts/:host/inventory", async ({ params }) => {
-    const found = await control.inventory(params.host);
-    if (!found) throw new ControlError("NotFound", `host ${params.host} has not been seen yet`);
+/** The control plane that answers a request; throws a ControlError where none may. */
+export type Answering = (request: FastifyRequest) => ControlPlane;
+
+/** The routes of the control plane's API: src/server/README of the paths is this list. */
+export const routes = (app: FastifyInstance, control: Answering): void => {
+  app.get("/v1/status", (request) => control(request).status());
+  app.get("/v1/hosts", (request) => control(request).hosts());
+  app.get<{ Params: { host: string } }>("/v1/hosts/:host/inventory", async (request) => {
+    const found = await control(request).inventory(request.params.host);
+    if (!found) throw new ControlError("NotFound", `host ${request.params.host} has not been seen yet`);
     return found;
   });
-  app.get("/v1/problems", () => control.problems());
-  app.get("/v1/trash", () => control.trash());
-  app.get("/v1/backup", () => control.backup());
-  app.post("/v1/plan", { bodyLimit: 64 * 1024 * 1024 }, (request) => control.plan(request.body as PlanRequest));
-  app.post("/v1/restore", (request) => control.restore(restoreRequest(request.body)));
+  app.get("/v1/problems", (request) => control(request).problems());
+  app.get("/v1/trash", (request) => control(request).trash());
+  app.get("/v1/backup", (request) => control(request).backup());
+  app.post("/v1/plan", { bodyLimit: 64 * 1024 * 1024 }, (request) =>
+    control(request).plan(request.body as PlanRequest),
+  );
+  app.post("/v1/restore", (request) => control(request).restore(restoreRequest(request.body)));
   objectRoutes(app, control);
   historyRoutes(app, control);
 };
 
-const objectRoutes = (app: FastifyInstance, control: ControlPlane): void => {
-  app.get<{ Params: { kind: string }; Querystring: Query }>("/v1/objects/:kind", ({ params, query }) =>
-    control.list(kindNamed(params.kind), query["namespace"]),
+const objectRoutes = (app: FastifyInstance, control: Answering): void => {
+  app.get<{ Params: { kind: string }; Querystring: Query }>("/v1/objects/:kind", (request) =>
+    control(request).list(kindNamed(request.params.kind), request.query["namespace"]),
   );
-  app.get<{ Params: ObjectParams }>("/v1/objects/:kind/:namespace/:name", async ({ params }) => {
-    const key = keyOfParams(params);
-    const found = await control.get(key);
+  app.get<{ Params: ObjectParams }>("/v1/objects/:kind/:namespace/:name", async (request) => {
+    const key = keyOfParams(request.params);
+    const found = await control(request).get(key);
     if (!found) throw new ControlError("NotFound", `${key.kind} ${key.name} does not exist`);
     return found;
   });
-  app.patch<{ Params: ObjectParams }>("/v1/objects/:kind/:namespace/:name/annotations", ({ params, body }) =>
-    control.annotate(keyOfParams(params), annotationChanges(body)),
+  app.patch<{ Params: ObjectParams }>("/v1/objects/:kind/:namespace/:name/annotations", (request) =>
+    control(request).annotate(keyOfParams(request.params), annotationChanges(request.body)),
   );
   app.get<{ Querystring: Query }>("/v1/watch", (request, reply) => {
     const wanted = (request.query["kinds"] ?? "").split(",").filter(Boolean).map(kindNamed);
     const all = wanted.length > 0 ? wanted : kinds.map((info) => info.kind);
-    return stream(request, reply, (signal) => control.watch(all, signal));
+    return stream(request, reply, (signal) => control(request).watch(all, signal));
   });
 };
 
-const historyRoutes = (app: FastifyInstance, control: ControlPlane): void => {
-  app.get<{ Querystring: Query }>("/v1/jobs", ({ query }) =>
-    control.jobs({
+const historyRoutes = (app: FastifyInstance, control: Answering): void => {
+  app.get<{ Querystring: Query }>("/v1/jobs", (request) => {
+    const { query } = request;
+    return control(request).jobs({
       ...keyFilter(query),
       ...(query["host"] === undefined ? {} : { host: query["host"] }),
       ...(query["failed"] === "true" ? { failed: true } : {}),
       ...limitFilter(query),
-    }),
-  );
-  app.get<{ Params: { id: string } }>("/v1/jobs/:id", async ({ params }) => {
-    const job = await control.job(params.id);
-    if (!job) throw new ControlError("NotFound", `job ${params.id} does not exist`);
+    });
+  });
+  app.get<{ Params: { id: string } }>("/v1/jobs/:id", async (request) => {
+    const job = await control(request).job(request.params.id);
+    if (!job) throw new ControlError("NotFound", `job ${request.params.id} does not exist`);
     return job;
   });
   app.get<{ Params: { id: string }; Querystring: Query }>("/v1/jobs/:id/log", (request, reply) =>
     stream(request, reply, (signal) =>
-      control.jobLog(request.params.id, { follow: request.query["follow"] === "true" }, signal),
+      control(request).jobLog(request.params.id, { follow: request.query["follow"] === "true" }, signal),
     ),
   );
-  app.get<{ Querystring: Query }>("/v1/events", ({ query }) =>
-    control.events({ ...keyFilter(query), ...limitFilter(query) }),
+  app.get<{ Querystring: Query }>("/v1/events", (request) =>
+    control(request).events({ ...keyFilter(request.query), ...limitFilter(request.query) }),
   );
 };
 

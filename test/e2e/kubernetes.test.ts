@@ -195,9 +195,13 @@ describe("Kubernetes mode", { timeout: 120_000 }, () => {
     await symlink(join(data, "simulated"), join(other, "simulated"));
     const second = new Plane(other, kubeconfig, ["--allow-local-hosts"]);
     planes.push(second);
-    // It waits: nobody but the leader answers or works.
+    // It waits, and says so: nobody but the leader answers or works.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    await expect(second.client.status()).rejects.toThrow();
+    expect(await second.client.status()).toMatchObject({
+      mode: "standby",
+      leader: expect.stringContaining("_") as unknown,
+    });
+    await expect(second.client.list("VirtualMachine")).rejects.toThrow(/is a standby: the leader is /);
     expect(await first.stop()).toBe(0);
     await eventually("the standby leads", async () => (await second.client.status()).epoch > epoch, 10_000);
     await eventually("it sees all hosts", async () =>

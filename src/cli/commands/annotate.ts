@@ -163,7 +163,7 @@ const verbCommand = (tools: Tools, verb: Verb): Command => {
     .argument("<what...>", `KIND/NAME, or KIND and names${verb.stalledBy === undefined ? "" : "; or all"}`)
     .addHelpText("after", `\nExample:\n  ${verb.example}`)
     .action((words: string[], options: Readonly<Record<string, string | true>>) =>
-      withControl(tools.context.connectRunning(tools.data()), async (control) => {
+      withControl(tools.context.connectRunning(tools.where()), async (control) => {
         // `reclaim vm/web UID`, as conditions print it, is as good as --uid.
         const last = words.at(-1) ?? "";
         const positional = verb === reclaim && words[0]?.includes("/") && new RegExp(`^${uidPattern}$`).test(last);

@@ -1,6 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import { kinds } from "../../api/kinds.ts";
-import { withControl, type Tools } from "../context.ts";
+import { withControl, type Tools, type Where } from "../context.ts";
 import { kindNamed } from "../names.ts";
 
 const scripts = {
@@ -111,6 +111,17 @@ const takesObjects: ReadonlySet<string> = new Set(
   "get describe events approve restart pause resume orphan reclaim confirm-delete explain".split(" "),
 );
 
+/** As `tools.where`, with the options of the line that is being typed. */
+const whereTyped = (tools: Tools, values: Line["values"]): Where => {
+  const [data, kubeconfig, context] = ["--data", "--kubeconfig", "--context"].map((name) => values.get(name));
+  if (data !== undefined) return { at: "data", data };
+  if (kubeconfig === undefined && context === undefined) return tools.where();
+  return {
+    at: "cluster",
+    cluster: { ...tools.cluster(), ...(kubeconfig && { kubeconfig }), ...(context && { context }) },
+  };
+};
+
 const objectWords = async (
   tools: Tools,
   { command, positionals, values }: Line,
@@ -126,8 +137,9 @@ const objectWords = async (
   }
   if (command.name() === "explain") return [];
   const namespace = info.scope === "Cluster" ? undefined : (values.get("--namespace") ?? tools.namespace());
-  const data = values.get("--data") ?? tools.data();
-  const objects = await withControl(tools.context.connect(data), (control) => control.list(info.kind, namespace));
+  const objects = await withControl(tools.context.connect(whereTyped(tools, values)), (control) =>
+    control.list(info.kind, namespace),
+  );
   const prefix = typed.includes("/") ? `${kindWord}/` : "";
   return objects.map((object) => `${prefix}${object.metadata.name}`);
 };

@@ -10,7 +10,7 @@ export const describeCommand = (tools: Tools): Command =>
     .argument("<what...>", "KIND/NAME, or KIND and names")
     .addHelpText("after", "\nExample:\n  aetherv describe vm/web")
     .action((words: string[]) =>
-      withControl(tools.context.connect(tools.data()), async (control) => {
+      withControl(tools.context.connect(tools.where()), async (control) => {
         const texts: string[] = [];
         for (const key of keysTyped(words, tools.namespace())) {
           const object = await existing(control, key);

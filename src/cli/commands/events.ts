@@ -15,7 +15,7 @@ export const eventsCommand = (tools: Tools): Command =>
     .addOption(new Option("-o, --output <format>", "how to print").choices(["json"]))
     .addHelpText("after", "\nExamples:\n  aetherv events\n  aetherv events vm/web")
     .action((words: string[], { limit, output }: { limit: number; output?: string }) =>
-      withControl(tools.context.connect(tools.data()), async (control) => {
+      withControl(tools.context.connect(tools.where()), async (control) => {
         const [key] = words.length > 0 ? keysTyped(words, tools.namespace()) : [];
         const events = await control.events({ ...(key ? { key } : {}), limit });
         const { out, err } = tools.context.terminal;

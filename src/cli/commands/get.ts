@@ -34,7 +34,7 @@ export const getCommand = (tools: Tools): Command =>
     .addHelpText("after", examples)
     .action((what: string, names: string[], options: Options) =>
       // Of a store that is only read, nothing would ever change.
-      withControl(tools.context[options.watch ? "connectRunning" : "connect"](tools.data()), (control) =>
+      withControl(tools.context[options.watch ? "connectRunning" : "connect"](tools.where()), (control) =>
         get(tools, control, selection(what, names), options),
       ),
     );

@@ -98,7 +98,7 @@ const takeOverCommand = (tools: Tools): Command =>
     .option(...identityOption)
     .addHelpText("after", takeOverNotes)
     .action(async (name: string, options: Options) => {
-      const status = await withControl(tools.context.connectRunning(tools.data()), (control) => control.status());
+      const status = await withControl(tools.context.connectRunning(tools.where()), (control) => control.status());
       const { host, login } = await hostOf(tools, name, options, status);
       const fence = { id: status.controlPlaneId, epoch: status.epoch };
       await tools.context.hosts.takeOver(host, login, fence);
@@ -120,7 +120,7 @@ const hostOf = async (
       .find((one) => one.kind === "VMHost" && one.metadata.name === name);
     if (host) return { host: overSsh(host as VMHost), login: { files: file, ...rest } };
   }
-  return await withControl(tools.context.connect(tools.data()), async (control) => {
+  return await withControl(tools.context.connect(tools.where()), async (control) => {
     const host = await stored(control, name);
     const { folders } = status ?? (await control.status());
     return { host: overSsh(host), login: { files: file ?? folders, ...rest } };

@@ -28,7 +28,7 @@ export const importCommand = (tools: Tools): Command =>
     .argument("<host/vm>", "VMHost, and the machine's Hyper-V name or id")
     .addHelpText("after", notes)
     .action((what: string) =>
-      withControl(tools.context.connectForPlan(tools.data()), async (control) => {
+      withControl(tools.context.connectForPlan(tools.where()), async (control) => {
         const cut = what.indexOf("/");
         if (cut < 1 || cut === what.length - 1)
           throw new ControlError("Invalid", `"${what}" does not name a machine`, "use HOST/VM, as hv1/OldServer");

@@ -38,7 +38,7 @@ export const jobsCommand = (tools: Tools): Command =>
     .addOption(new Option("-o, --output <format>", "how to print").choices(["json"]))
     .addHelpText("after", examples)
     .action((id: string | undefined, options: Options) =>
-      withControl(tools.context[options.follow ? "connectRunning" : "connect"](tools.data()), (control) =>
+      withControl(tools.context[options.follow ? "connectRunning" : "connect"](tools.where()), (control) =>
         id === undefined ? listJobs(tools, control, options) : showJob(tools, control, id, options),
       ),
     );

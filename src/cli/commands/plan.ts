@@ -44,7 +44,7 @@ export const planCommand = (tools: Tools): Command =>
         );
       const read = options.file ? await tools.context.readManifests(options.file) : undefined;
       if (read && read.documents.length === 0 && read.problems.length > 0) return onlyProblems(tools, read, options);
-      await withControl(tools.context.connectForPlan(tools.data()), async (control) => {
+      await withControl(tools.context.connectForPlan(tools.where()), async (control) => {
         const report = await makePlan(control, request(options, read));
         // Without -f the plan is of what was taken up: an edit that was refused must not read as "no changes".
         const problems = read?.problems ?? (await control.problems()).problems;

@@ -36,7 +36,7 @@ export const restoreCommand = (tools: Tools): Command =>
     );
 
 const listTrash = (tools: Tools, { host, output }: Options): Promise<void> =>
-  withControl(tools.context.connect(tools.data()), async (control) => {
+  withControl(tools.context.connect(tools.where()), async (control) => {
     if (host !== undefined) await existing(control, { kind: "VMHost", namespace: "", name: host });
     const all = (await control.trash()).filter((entry) => host === undefined || entry.host === host);
     const { out, err } = tools.context.terminal;
@@ -60,7 +60,7 @@ const trashRow = (entry: TrashEntry, { context }: Tools): readonly string[] => [
 ];
 
 const bringBack = (tools: Tools, words: readonly string[], { host, path, output }: Options): Promise<void> =>
-  withControl(tools.context.connectRunning(tools.data()), async (control) => {
+  withControl(tools.context.connectRunning(tools.where()), async (control) => {
     const [key] = words.length > 0 ? keysTyped(words, tools.namespace()) : [];
     const fits = (await control.trash()).filter(
       (entry) =>

@@ -1,15 +1,17 @@
 import { Command, Option } from "commander";
 import { ControlError } from "../../server/control.ts";
 import type { Source, Tools } from "../context.ts";
-import { collect, parseDuration } from "../options.ts";
+import { collect, parseAddress, parseDuration, type Address } from "../options.ts";
 
 interface Options {
   readonly files?: readonly string[];
   readonly kubernetes?: true;
-  readonly kubeconfig?: string;
   readonly allowLocalHosts?: true;
+  readonly apiAddress?: Address;
+  readonly apiTlsDir?: string;
   readonly deletionDelay: number;
   readonly logLevel?: string;
+  readonly metricsAddress?: { readonly host: string; readonly port: number };
   readonly exitWhenReady?: true;
   readonly deadline?: number;
   readonly welcome?: string;
@@ -30,8 +32,9 @@ export const runCommand = (tools: Tools): Command =>
     .description("Run the control plane over a folder of YAML files, or over a Kubernetes cluster")
     .option("-f, --files <dir>", "folder with manifest files (again for more)", collect)
     .option("--kubernetes", "over the objects of a cluster; of all namespaces, or of those that --namespace lists")
-    .option("--kubeconfig <file>", "cluster of --kubernetes (default: kubectl's, or the pod's own account)")
     .option("--allow-local-hosts", "with --kubernetes: VMHosts may be simulated, or have their agent on this machine")
+    .option("--api-address <host:port>", "with --kubernetes: where `kubectl aetherv` reaches it (off)", parseAddress)
+    .option("--api-tls-dir <dir>", "folder with tls.crt and tls.key for --api-address (default: plain HTTP)")
     .addOption(
       new Option("--deletion-delay <time>", "wait so long before deleting what a removed document declared")
         .argParser(parseDuration)
@@ -56,13 +59,24 @@ export const runCommand = (tools: Tools): Command =>
     });
 
 const sourceOf = (options: Options, tools: Tools): Source => {
-  const { files, kubernetes, kubeconfig, allowLocalHosts, deletionDelay } = options;
+  const { files, kubernetes, allowLocalHosts, deletionDelay, apiAddress, apiTlsDir } = options;
+  const { kubeconfig, context } = tools.cluster();
   if ((files === undefined) === (kubernetes === undefined))
     throw new ControlError("Invalid", "give either --files DIR or --kubernetes", "aetherv run --help");
-  if (files !== undefined && (kubeconfig !== undefined || allowLocalHosts !== undefined))
-    throw new ControlError("Invalid", "--kubeconfig and --allow-local-hosts go with --kubernetes");
+  if (files !== undefined && [kubeconfig, context, allowLocalHosts, apiAddress].some((given) => given !== undefined))
+    throw new ControlError(
+      "Invalid",
+      "--kubeconfig, --context, --allow-local-hosts and --api-address go with --kubernetes",
+    );
+  if (apiTlsDir !== undefined && apiAddress === undefined)
+    throw new ControlError("Invalid", "--api-tls-dir goes with --api-address");
   if (files !== undefined) return { mode: "files", files, deletionDelayMs: deletionDelay };
   const localHosts = allowLocalHosts === true ? "allowed" : "refused";
   const source = { mode: "kubernetes", namespaces: tools.namespaces(), localHosts } as const;
-  return kubeconfig === undefined ? source : { ...source, kubeconfig };
+  return {
+    ...source,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+    ...(apiAddress && { api: { ...apiAddress, ...(apiTlsDir === undefined ? {} : { tlsFolder: apiTlsDir }) } }),
+  };
 };

@@ -14,7 +14,7 @@ export const statusCommand = (tools: Tools): Command =>
     .addOption(new Option("-o, --output <format>", "how to print").choices(["json"]))
     .addHelpText("after", "\nExample:\n  aetherv status")
     .action(({ output }: { output?: string }) =>
-      withControl(tools.context.connect(tools.data()), async (control) => {
+      withControl(tools.context.connect(tools.where()), async (control) => {
         const [status, hosts, files] = await Promise.all([control.status(), control.hosts(), control.problems()]);
         const { out } = tools.context.terminal;
         if (output === "json") return out(toJson({ ...status, hosts, ...files }));
@@ -24,14 +24,25 @@ export const statusCommand = (tools: Tools): Command =>
 
 const controlText = (status: ControlStatus, tools: Tools): string => {
   const rows = [
-    ["Control plane:", status.controlPlaneId],
+    ...(status.controlPlaneId === "" ? [] : [["Control plane:", status.controlPlaneId]]),
     ["Version:", status.version],
-    status.mode === "running"
-      ? ["Running:", `pid ${status.pid}, for ${age(status.startedAt, tools.context.now())}, epoch ${status.epoch}`]
-      : ["Running:", tools.colours.yellow("no: the store is read, nothing changes until `aetherv run`")],
+    ["Running:", runningText(status, tools)],
     ...(status.folders.length > 0 ? [["Files:", status.folders.join(", ")]] : []),
   ];
   return table([], rows);
+};
+
+const runningText = ({ mode, leader, pid, startedAt, epoch }: ControlStatus, { context, colours }: Tools): string => {
+  switch (mode) {
+    case "running":
+      return `pid ${pid}, for ${age(startedAt, context.now())}, epoch ${epoch}`;
+    case "standby":
+      return `a standby; ${leader === undefined ? "nobody leads at the moment" : `the leader is ${leader}`}`;
+    case "store":
+      return colours.yellow("no: the store is read, nothing changes until `aetherv run`");
+    default:
+      return mode satisfies never;
+  }
 };
 
 const hostsText = (hosts: readonly HostReport[], { context, colours }: Tools): string => {

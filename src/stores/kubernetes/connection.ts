@@ -20,23 +20,37 @@ interface DispatcherMaker {
   createDispatcher(cluster: unknown, options: object): Dispatcher | undefined;
 }
 
+export interface ClusterName {
+  readonly kubeconfig?: string;
+  /** Of the kubeconfig; its current one if not given. */
+  readonly context?: string;
+}
+
 /** Opens what `kubeconfig` names; without it what kubectl would take: $KUBECONFIG, ~/.kube/config, or the pod's own account. */
-export const openConnection = async ({ kubeconfig }: { readonly kubeconfig?: string }): Promise<Connection> => {
+export const openConnection = async ({ kubeconfig, context }: ClusterName): Promise<Connection> => {
   const config = new KubeConfig();
   if (kubeconfig === undefined) config.loadFromDefault();
   else config.loadFromFile(kubeconfig);
+  if (context !== undefined) {
+    if (!config.getContextObject(context)) throw new Error(`the kubeconfig has no context "${context}"`);
+    config.setCurrentContext(context);
+  }
   const cluster = config.getCurrentCluster();
   if (!cluster) throw new Error(`${kubeconfig ?? "the default kubeconfig"} has no current context with a cluster`);
+  // What client-node takes where it finds nothing; nobody serves there any more.
+  if (cluster.server === "http://localhost:8080")
+    throw new Error("there is none ($KUBECONFIG, ~/.kube/config), nor the account of a pod");
   const dispatchers = memoise(config);
   const server = cluster.server.replace(/\/+$/, "");
   const inContext = config.getContextObject(config.getCurrentContext())?.namespace;
   return {
     server,
-    namespace: (kubeconfig === undefined ? await podNamespace() : undefined) ?? inContext ?? "default",
+    namespace:
+      (kubeconfig === undefined && context === undefined ? await podNamespace() : undefined) ?? inContext ?? "default",
     async authorize() {
-      const context = new RequestContext(server, HttpMethod.GET);
-      await config.applySecurityAuthentication(context);
-      return { headers: context.getHeaders(), dispatcher: context.getDispatcher() ?? dispatchers.fallback() };
+      const request = new RequestContext(server, HttpMethod.GET);
+      await config.applySecurityAuthentication(request);
+      return { headers: request.getHeaders(), dispatcher: request.getDispatcher() ?? dispatchers.fallback() };
     },
     close: () => dispatchers.close(),
   };

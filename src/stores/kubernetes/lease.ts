@@ -62,6 +62,13 @@ export interface Term {
   release(): Promise<void>;
 }
 
+/** Who holds a Lease; undefined when nobody does. */
+export const holderOf = async (client: KubeClient, namespace: string, name: string): Promise<string | undefined> => {
+  const holder =
+    (await client.find<Lease>(`${collection({ namespace })}/${encodeURIComponent(name)}`))?.spec?.holderIdentity ?? "";
+  return holder === "" ? undefined : holder;
+};
+
 /** Waits until this process may lead; undefined when the signal fired before. */
 export const acquireLease = async (options: LeaseOptions, signal: AbortSignal): Promise<Term | undefined> => {
   const { clock, random, log, identity, times = defaultTimes } = options;
@@ -267,7 +274,7 @@ const releasedBy = ({ clock }: LeaseOptions, lease: Lease): Lease => ({
   spec: { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTime(clock.now()) },
 });
 
-const collection = ({ namespace }: LeaseOptions): string =>
+const collection = ({ namespace }: Pick<LeaseOptions, "namespace">): string =>
   `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
 
 const read = (options: LeaseOptions, signal: AbortSignal): Promise<Lease | undefined> =>

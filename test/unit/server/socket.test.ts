@@ -50,7 +50,7 @@ beforeEach(async () => {
   socket = join(folder, "aetherv.sock");
   asked = [];
   ended = false;
-  server = await serveSocket(socket, control, quiet);
+  server = await serveSocket(socket, () => control, quiet);
 });
 
 afterEach(async () => {
@@ -66,7 +66,7 @@ describe("the control socket", () => {
   it("takes the place of one that a killed process left", async () => {
     await server.close();
     await writeFile(socket, "");
-    server = await serveSocket(socket, control, quiet);
+    server = await serveSocket(socket, () => control, quiet);
     expect(await answers(socket)).toBe(true);
   });
 
