@@ -49,8 +49,9 @@ export const wireHosts = (wiring: HostWiring): HostDirectory => {
 
 const vmHosts = (objects: Objects): readonly VMHost[] => objects.list("VMHost") as readonly VMHost[];
 
-export const applyHosts = (hosts: HostDirectory, objects: Objects): void =>
-  hosts.apply(vmHosts(objects).map(hostSettings));
+export const settingsOf = (objects: Objects): readonly HostSettings[] => vmHosts(objects).map(hostSettings);
+
+export const applyHosts = (hosts: HostDirectory, objects: Objects): void => hosts.apply(settingsOf(objects));
 
 const transportFor = (
   { name }: HostSettings,

@@ -160,10 +160,12 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
   const stopping = new AbortController();
   const stop: Plane["stop"] = async ({ graceMs }) => {
     stopping.abort();
-    await doors.close();
-    await controller.stop();
+    // All jobs are held back at once; the reconciles at work may still wait for the API server.
+    const decided = controller.stop();
     // Jobs that a newer leader's hosts would refuse are not worth waiting for.
     await hosts.stop({ graceMs: term.lost.aborted ? 0 : graceMs });
+    await decided;
+    await doors.close();
     await events.close(eventsGraceMs);
     // Last of what acts: the next leader begins now.
     await term.release();

@@ -1,11 +1,10 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
 import { pino, destination, multistream, type StreamEntry } from "pino";
 import pretty from "pino-pretty";
 import type { Logger } from "../engine/ports.ts";
+import { LogFile } from "./logFile.ts";
 
 export interface LogOptions {
-  /** All from debug on goes here. */
+  /** All from info on goes here; from debug on where that is the level of STDERR. */
   readonly file?: string;
   /** Also to STDERR from this level on; absent = not at all. */
   readonly level?: string;
@@ -15,21 +14,14 @@ export interface LogOptions {
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
-/** Throws the system's error where the file can't be made: pino would tell it as an event, too late. */
-const openLog = (file: string): ReturnType<typeof destination> => {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  closeSync(openSync(file, "a", 0o600));
-  const stream = destination({ dest: file, sync: false, mode: 0o600 });
-  // A full disk costs lines of the log, not the control plane.
-  stream.on("error", () => undefined);
-  return stream;
-};
-
-/** pino behind the engine's Logger. Redaction is a second line of defence: no secret is given to a logger at all. */
-export const createLogger = ({ file, level, pretty: forPeople }: LogOptions): Logger & { flush(): void } => {
+/**
+ * pino behind the engine's Logger. Redaction is a second line of defence: no secret is given to a logger at all. Throws the system's error
+ * where the file can't be made.
+ */
+export const createLogger = ({ file, level, pretty: forPeople }: LogOptions): Logger => {
   const streams: StreamEntry[] = [];
-  const fileStream = file === undefined ? undefined : openLog(file);
-  if (fileStream) streams.push({ level: "debug", stream: fileStream });
+  const fileLevel = level === "debug" ? "debug" : "info";
+  if (file !== undefined) streams.push({ level: fileLevel, stream: new LogFile(file) });
   if (level !== undefined) {
     const stream = forPeople
       ? pretty({ destination: 2, colorize: true, sync: true })
@@ -38,7 +30,7 @@ export const createLogger = ({ file, level, pretty: forPeople }: LogOptions): Lo
   }
   const log = pino(
     {
-      level: streams.length > 0 ? "debug" : "silent",
+      level: streams.length > 0 ? fileLevel : "silent",
       base: {},
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
@@ -52,12 +44,5 @@ export const createLogger = ({ file, level, pretty: forPeople }: LogOptions): Lo
     info: (fields, text) => log.info(fields, text),
     warn: (fields, text) => log.warn(fields, text),
     error: (fields, text) => log.error(fields, text),
-    flush: () => {
-      try {
-        fileStream?.flushSync();
-      } catch {
-        // Nothing was written yet, or the file is not open yet: there is nothing to flush.
-      }
-    },
   };
 };

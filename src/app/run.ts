@@ -14,6 +14,7 @@ import { ControlError } from "../server/control.ts";
 import { systemClock } from "./clock.ts";
 import type { KubernetesOptions } from "./kubernetes.ts";
 import { createLogger } from "./logger.ts";
+import { Monitoring } from "./monitoring.ts";
 import { dataPaths } from "./paths.ts";
 import { startPlane, type Plane } from "./plane.ts";
 import { systemRandom } from "./random.ts";
@@ -22,10 +23,17 @@ const drawMs = 200;
 const graceMs = 30_000;
 const defaultDeadlineMs = 300_000;
 
+/** What a run takes from the process that it is in. */
+export interface RunEnvironment {
+  readonly terminal: Terminal;
+  /** Whether the environment asks for traces to be sent. */
+  readonly traces: boolean;
+}
+
 /** `aetherv run`: works until the signal fires; resolves with the exit code. */
 export const runControlPlane = async (
   options: RunOptions,
-  terminal: Terminal,
+  { terminal, traces }: RunEnvironment,
   signal: AbortSignal,
 ): Promise<number> => {
   const logFile = dataPaths(options.data).log;
@@ -34,23 +42,38 @@ export const runControlPlane = async (
     pretty: terminal.errIsTerminal,
     ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
   });
-  const plane = await start(options, log, signal);
-  if (!plane) return 0;
-  const showing = new Show(plane, options, terminal);
-  const code = await showing.until(signal);
-  terminal.err(signal.aborted ? "stopping: waiting for running jobs (machines go on as they are)\n" : "");
-  await plane.stop({ graceMs: options.exitWhenReady ? 5_000 : graceMs });
-  log.flush();
-  return code;
+  const { metricsAddress: address } = options;
+  const monitoring = await Monitoring.start({ ...(address ? { address } : {}), traces }, log, signal);
+  if (monitoring.url !== undefined) terminal.err(`health and metrics: ${monitoring.url}\n`);
+  try {
+    const plane = await start(options, { log, monitoring }, signal);
+    if (!plane) return 0;
+    const showing = new Show(plane, options, terminal);
+    const code = await showing.until(signal);
+    terminal.err(signal.aborted ? "stopping: waiting for running jobs (machines go on as they are)\n" : "");
+    await plane.stop({ graceMs: options.exitWhenReady ? 5_000 : graceMs });
+    return code;
+  } finally {
+    await monitoring.close();
+  }
 };
 
+interface Watched {
+  readonly log: Logger;
+  readonly monitoring: Monitoring;
+}
+
 /** Undefined when the signal fired while another process led. */
-const start = async ({ source, data }: RunOptions, log: Logger, signal: AbortSignal): Promise<Plane | undefined> => {
-  const parts = { clock: systemClock, random: systemRandom, log, data };
+const start = async (
+  { source, data }: RunOptions,
+  { log, monitoring }: Watched,
+  signal: AbortSignal,
+): Promise<Plane | undefined> => {
+  const parts = { clock: systemClock, random: systemRandom, log, data, monitoring };
   switch (source.mode) {
     case "files":
       await refuseFiles(source.files);
-      return startPlane({ ...parts, files: source.files, deletionDelayMs: source.deletionDelayMs });
+      return startPlane({ ...parts, files: source.files, deletionDelayMs: source.deletionDelayMs, ending: signal });
     case "kubernetes":
       return startKubernetes({ ...parts, ...source }, signal);
     default:

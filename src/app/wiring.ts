@@ -5,9 +5,11 @@ import type { EventRecorder, Kind, Store } from "../engine/ports.ts";
 import type { HostDirectory } from "../hosts/directory.ts";
 import type { HostChange } from "../hosts/parts.ts";
 import type { ControlPlane } from "../server/control.ts";
+import type { Sources } from "../telemetry/collect.ts";
 import { LocalControl, type ControlParts } from "./control.ts";
 import type { Records } from "./history.ts";
-import { wireHosts, type HostWiring } from "./hosts.ts";
+import { settingsOf, wireHosts, type HostWiring } from "./hosts.ts";
+import type { Monitoring } from "./monitoring.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
 
@@ -25,6 +27,11 @@ export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate"
   readonly massDelete: GuardSettings;
   /** Added to the counters of `aetherv status`. */
   readonly counters: () => Readonly<Record<string, number>>;
+  readonly monitoring?: Monitoring | undefined;
+  /** Once it fires, no job is started any more. */
+  readonly ending?: AbortSignal | undefined;
+  /** Fires when another process may work in the place of this one. */
+  readonly lost?: AbortSignal;
 }
 
 export interface Wired {
@@ -35,14 +42,14 @@ export interface Wired {
 
 /** Puts hosts, engine and API together over an opened store. Nothing works yet. */
 export const wire = (opened: Opened): Wired => {
-  const { store, records, events, controlPlaneId, clock, random, log, massDelete } = opened;
+  const { store, records, controlPlaneId, clock, random, log, massDelete, monitoring } = opened;
   const hosts = wireHosts({
     objects: store.cache,
     controlPlaneId,
     clock,
     random,
     log,
-    journal: records.journal,
+    journal: monitoring?.journal(records.journal) ?? records.journal,
     localHosts: opened.localHosts,
     secret: opened.secret,
     simulated: dataPaths(opened.data).simulated,
@@ -57,12 +64,42 @@ export const wire = (opened: Opened): Wired => {
     clock,
     random,
     log,
-    events,
+    events: eventsUntil(opened),
     controlPlaneId,
+    observer: monitoring?.observer,
     massDelete,
   });
+  onEnding(opened.ending, () => {
+    // The engine first: what it wanted and does not get any more is no news to decide on.
+    void controller.stop();
+    hosts.drain();
+  });
+  monitoring?.leads(sourcesOf(opened, { hosts, controller }), opened.lost);
   return { hosts, controller, control: controlOf(opened, { hosts, controller }) };
 };
+
+const onEnding = (ending: AbortSignal | undefined, act: () => void): void => {
+  if (ending?.aborted === true) act();
+  ending?.addEventListener("abort", act, { once: true });
+};
+
+/** Jobs that are not started since this process ends say nothing about their host. */
+const eventsUntil = ({ events, ending }: Opened): EventRecorder => ({
+  record: (key, uid, note) => {
+    if (ending?.aborted !== true || note.reason !== "HostUnreachable") events.record(key, uid, note);
+  },
+});
+
+const sourcesOf = (opened: Opened, { hosts, controller }: Omit<Wired, "control">): Sources => ({
+  objects: opened.store.cache,
+  hosts: () => hosts.list(),
+  settings: () => settingsOf(opened.store.cache),
+  inventories: () => hosts.counts(),
+  queue: () => controller.counters(),
+  epoch: opened.epoch,
+  problems: () => opened.problems().problems.length,
+  now: () => opened.clock.now(),
+});
 
 const news = (change: HostChange): Parameters<Controller["wakeHost"]>[1] =>
   change.uids === "all" ? "all" : { uids: change.uids, host: change.host };

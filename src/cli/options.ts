@@ -21,15 +21,6 @@ export const parseAddress = (text: string): Address => {
   return { host: host.replace(/^\[|\]$/g, ""), port };
 };
 
-/** HOST:PORT, [::1]:PORT or :PORT (all addresses). */
-export const parseAddress = (text: string): { readonly host: string; readonly port: number } => {
-  const [, six, host = six ?? "", digits = ""] = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:\s]*)):(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === "" || port > 65_535)
-    throw new InvalidArgumentError("expected HOST:PORT as 127.0.0.1:8081, [::1]:8081 or 0.0.0.0:8081");
-  return { host: host === "" ? "::" : host, port };
-};
-
 export const limitOption = (least: number): Option =>
   new Option("--limit <number>", "at most so many").default(least).argParser((text) => {
     const value = Number(text);

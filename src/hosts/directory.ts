@@ -62,9 +62,15 @@ export class HostDirectory implements Hosts {
     return new Map([...this.#hosts].map(([name, host]) => [name, host.counts]));
   }
 
+  /** From now on no job starts; running ones go on. */
+  drain(): void {
+    this.#stopped = true;
+    for (const host of this.#hosts.values()) host.drain();
+  }
+
   /** Ends everything: no new job starts, running ones are waited for at most `graceMs`, then the sessions close. */
   async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
-    this.#stopped = true;
+    this.drain();
     await Promise.all([...this.#hosts.values()].map((host) => host.stop({ graceMs })));
   }
 }

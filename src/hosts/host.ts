@@ -57,6 +57,7 @@ export class ManagedHost implements HostView {
   #lookedAt = 0;
   #inventories = 0;
   #life: "running" | "stopping" | "stopped" = "running";
+  #stopped: Promise<void> | undefined;
 
   constructor(settings: HostSettings, options: HostOptions) {
     this.name = settings.name;
@@ -142,11 +143,21 @@ export class ManagedHost implements HostView {
     this.#latch.ring();
   }
 
-  /** No new job starts; those running are waited for, at most `graceMs`. */
-  async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
+  /** From now on no job starts. */
+  drain(): void {
     if (this.#life !== "running") return;
     this.#life = "stopping";
     this.#jobs.pump();
+  }
+
+  /** No new job starts; those running are waited for, at most `graceMs`. */
+  stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.drain();
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     const waited = new AbortController();
     await Promise.race([this.#jobs.idle(), this.#options.clock.sleep(graceMs, waited.signal)]);
     waited.abort();

@@ -11,7 +11,7 @@ interface Options {
   readonly apiTlsDir?: string;
   readonly deletionDelay: number;
   readonly logLevel?: string;
-  readonly metricsAddress?: { readonly host: string; readonly port: number };
+  readonly metricsAddress?: Address;
   readonly exitWhenReady?: true;
   readonly deadline?: number;
   readonly welcome?: string;
@@ -25,6 +25,8 @@ Examples:
   aetherv run --files manifests --data ./aetherv-data
   aetherv run --files manifests --exit-when-ready --deadline 5m   as a step of a pipeline
   aetherv run --kubernetes --namespace web,db                     over a cluster's objects of these namespaces`;
+
+const logLevels = ["debug", "info", "warn", "error"] as const;
 
 /** `aetherv run`: the control plane. */
 export const runCommand = (tools: Tools): Command =>
@@ -40,7 +42,10 @@ export const runCommand = (tools: Tools): Command =>
         .argParser(parseDuration)
         .default(30_000, "30s"),
     )
-    .addOption(new Option("--log-level <level>", "also log to STDERR").choices(["debug", "info", "warn", "error"]))
+    .addOption(
+      new Option("--log-level <level>", "also log to STDERR (debug: to aetherv.log, too)").choices(logLevels),
+    )
+    .option("--metrics-address <host:port>", "serve /livez, /readyz and /metrics there (off)", parseAddress)
     .option("--exit-when-ready", "end with 0 once all objects are Ready; 1 with the reasons after --deadline")
     .option("--deadline <time>", "for --exit-when-ready (default 5m)", parseDuration)
     .option("--welcome <file>", "text to show once all objects are Ready the first time")
@@ -53,6 +58,7 @@ export const runCommand = (tools: Tools): Command =>
           exitWhenReady: options.exitWhenReady === true,
           ...(options.deadline === undefined ? {} : { deadlineMs: options.deadline }),
           ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
+          ...(options.metricsAddress === undefined ? {} : { metricsAddress: options.metricsAddress }),
           ...(options.welcome === undefined ? {} : { welcome: options.welcome }),
         }),
       );

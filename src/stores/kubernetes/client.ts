@@ -16,6 +16,15 @@ export interface Call {
   readonly signal?: AbortSignal;
 }
 
+/** One request's answer; code 0: there was none. */
+export interface Answer {
+  readonly verb: Verb;
+  readonly path: string;
+  readonly code: number;
+  /** Until the answer began, milliseconds. */
+  readonly ms: number;
+}
+
 const methods = {
   get: "GET",
   list: "GET",
@@ -36,10 +45,12 @@ export class KubeClient {
   readonly counts = new Map<Verb, number>();
   readonly #connection: Connection;
   readonly #clock: Clock;
+  readonly #onAnswer: (answer: Answer) => void;
 
-  constructor(connection: Connection, clock: Clock) {
+  constructor(connection: Connection, clock: Clock, onAnswer: (answer: Answer) => void = () => undefined) {
     this.#connection = connection;
     this.#clock = clock;
+    this.#onAnswer = onAnswer;
   }
 
   get namespace(): string {
@@ -90,7 +101,26 @@ export class KubeClient {
     }
   }
 
-  async #send({ verb, path, query = {}, body, signal }: Call, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
+  async #send(call: Call, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
+    const { verb, path, signal } = call;
+    const began = this.#clock.now().getTime();
+    const answered = (code: number): void =>
+      this.#onAnswer({ verb, path, code, ms: this.#clock.now().getTime() - began });
+    try {
+      const response = await this.#request(call, bodyTimeout);
+      answered(response.statusCode);
+      return response;
+    } catch (error) {
+      // What we ourselves gave up says nothing about the server.
+      if (signal?.aborted !== true) answered(0);
+      throw error;
+    }
+  }
+
+  async #request(
+    { verb, path, query = {}, body, signal }: Call,
+    bodyTimeout: number,
+  ): Promise<Dispatcher.ResponseData> {
     this.counts.set(verb, (this.counts.get(verb) ?? 0) + 1);
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const url = `${this.#connection.server}${path}${given.length === 0 ? "" : `?${new URLSearchParams(given)}`}`;
