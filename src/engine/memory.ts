@@ -24,7 +24,7 @@ export interface Remembered {
 }
 
 /** Annotations that this program itself writes: their change is no wish of anybody. */
-const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration]);
+const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration, names.guestDigest]);
 
 const sorted = (entries: readonly [string, string][]): readonly [string, string][] =>
   entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -50,6 +50,11 @@ export const faultCause = (resource: Resource, refs: readonly Key[], objects: Ob
 /** Memories by key; one of another uid is another object's, and begins empty. */
 export class Memory {
   readonly #byKey = new Map<string, Remembered>();
+
+  /** Objects remembered. */
+  get size(): number {
+    return this.#byKey.size;
+  }
 
   of(key: Key, uid: string): Remembered {
     const text = keyText(key);

@@ -16,7 +16,7 @@ export interface EngineParts {
   readonly massDelete?: GuardSettings;
   /** Objects decided at the same time. Default 64: most wait for the store. */
   readonly workers?: number;
-  /** Least time between two status writes of mere progress, milliseconds. Default 10 s. */
+  /** Least time between two status writes of mere progress, milliseconds. Default 10 s, longer with more than 500 objects. */
   readonly progressIntervalMs?: number;
   /** Time between two looks at every object, milliseconds. Default 10 min. */
   readonly resyncMs?: number;

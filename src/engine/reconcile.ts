@@ -11,7 +11,7 @@ import { mergeMetadata } from "./metadata.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Act, Decision, EventNote, JobOutcome, Key, Kind, Resource, World } from "./ports.ts";
-import { changedFields, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
+import { changedFields, progressInterval, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
 
 /** When the key comes again. gone: never, its object does not exist. */
 export type Next =
@@ -47,7 +47,6 @@ const raced: Next = { do: "again", ms: 100, raced: true };
 /** Decisions in a row that may each lead to another write. */
 const mostRounds = 8;
 const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
-const defaultProgressMs = 10_000;
 
 type Job = Extract<Act, { readonly do: "job" }>;
 
@@ -213,7 +212,7 @@ export class Reconciler {
 
   async #writeStatus(resource: Resource, status: unknown, remembered: Remembered): Promise<Next> {
     const now = this.#parts.clock.now().getTime();
-    const interval = this.#parts.progressIntervalMs ?? defaultProgressMs;
+    const interval = this.#parts.progressIntervalMs ?? progressInterval(this.memory.size);
     const write = statusWrite(resource.status, status, { now, lastWrite: remembered.statusWrittenAt, interval });
     switch (write.do) {
       case "nothing":

@@ -35,6 +35,13 @@ export type StatusWrite =
   /** Mere progress, too soon after the last write. */
   | { readonly do: "defer"; readonly ms: number };
 
+const leastProgressMs = 10_000;
+/** All objects together write progress at most 50 times a second: an API server has others to serve. */
+const progressMsAnObject = 20;
+
+/** Least time between two writes of one object's progress, of so many objects. Milliseconds. */
+export const progressInterval = (objects: number): number => Math.max(leastProgressMs, objects * progressMsAnObject);
+
 interface WriteTimes {
   /** Milliseconds since 1970. */
   readonly now: number;
