@@ -17,6 +17,9 @@ Folder for the fence, kept results and caches. Default: the folder "state" two l
 .PARAMETER Sha256
 Hash of the bundle that this script belongs to. Default: the name of its folder where that is a hash.
 
+.PARAMETER Work
+Name of a job's files in the state folder's "work": done by this process alone, started by a session for what should outlive it.
+
 .PARAMETER Label
 Not used; lets an operator tell processes apart.
 #>
@@ -25,6 +28,7 @@ param(
     [switch]$Session,
     [ValidatePattern('^[A-Za-z0-9:\\._/-]*$')][string]$State = '',
     [ValidatePattern('^([0-9a-f]{64})?$')][string]$Sha256 = '',
+    [ValidatePattern('^[A-Za-z0-9.]*$')][string]$Work = '',
     [ValidatePattern('^[A-Za-z0-9._-]*$')][string]$Label = ''
 )
 
@@ -43,5 +47,6 @@ foreach ($folder in 'Private', 'Operations') {
 }
 
 Initialize-Agent -Root $agentRoot -StateFolder $State -Sha256 $Sha256
-if ($Session) { Start-AgentSession } else { Start-AgentOnce }
+if ($Work -ne '') { Start-AgentWork -Name $Work }
+elseif ($Session) { Start-AgentSession } else { Start-AgentOnce }
 exit 0

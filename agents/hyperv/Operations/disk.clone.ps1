@@ -20,8 +20,14 @@ function Invoke-DiskClone {
     Assert-Space -World $world -Path $target -Bytes (Get-CopyBytes -World $world -Source $source -Type $type -Size $size)
     Remove-Partial -Job $Job -Uid $spec['owner']['uid']
     $partial = Get-PartialPath -Job $Job -Target $target -Uid $spec['owner']['uid']
-    Copy-Disk -Job $Job -Source $source -Partial $partial -Type $type -Format $format
-    Complete-Copy -Job $Job -Partial $partial -Target $target -Size $size
+    try {
+        Copy-Disk -Job $Job -Source $source -Partial $partial -Type $type -Format $format
+        Complete-Copy -Job $Job -Partial $partial -Target $target -Size $size
+    }
+    catch {
+        Remove-Unfinished -Job $Job -Path $partial
+        throw
+    }
     Write-Sidecar -Job $Job -Path $target -Uid $spec['owner']['uid']
     return Get-Created -Job $Job -Path $target
 }
@@ -57,7 +63,7 @@ function Copy-Disk {
     Write-JobProgress -Job $Job -Percent 1 -Text "copying $(Get-FileNameOf -Path $Source.Path)"
     Invoke-Effect -Job $Job -Point 'copying' -Action {
         Confirm-Folder -Path $Partial
-        if ($same) { Copy-Item -LiteralPath $Source.Path -Destination $Partial }
+        if ($same) { $null = Copy-InPiece -Job $Job -From $Source.Path -To $Partial -Begin 1 -End 90 }
         else {
             $options = @{ Path = $Source.Path; DestinationPath = $Partial; VHDType = $Type }
             if ($null -ne $block -and $Type -eq 'Dynamic' -and $Format -eq 'VHDX') { $options['BlockSizeBytes'] = [UInt32]$block }

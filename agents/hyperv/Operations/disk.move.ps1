@@ -108,13 +108,17 @@ function Move-DetachedDisk {
     }
     Remove-Partial -Job $Job -Uid $Job.Spec['owner']['uid']
     $partial = Get-PartialPath -Job $Job -Target $Target -Uid $Job.Spec['owner']['uid']
-    Invoke-Effect -Job $Job -Point 'copying' -Action {
-        Confirm-Folder -Path $partial
-        Copy-Item -LiteralPath $File.Path -Destination $partial
+    try {
+        $hash = Invoke-Effect -Job $Job -Point 'copying' -Action {
+            Confirm-Folder -Path $partial
+            Copy-InPiece -Job $Job -From $File.Path -To $partial -Begin 1 -End 60
+        }
+        if (-not $Job.DryRun -and (Get-PieceHash -Job $Job -Path $partial -Begin 60 -End 95) -ne $hash) { Stop-Operation -Code 'HyperVError' -Message "the copy $partial differs from $($File.Path)" }
+        if ($File.ReadOnly) { Invoke-Effect -Job $Job -Point 'readOnly' -Action { Set-ReadOnly -Path $partial -Value $true } }
     }
-    if (-not $Job.DryRun) {
-        $before = (Get-FileHash -LiteralPath $File.Path -Algorithm 'SHA256').Hash
-        if ((Get-FileHash -LiteralPath $partial -Algorithm 'SHA256').Hash -ne $before) { Stop-Operation -Code 'HyperVError' -Message "the copy $partial differs from $($File.Path)" }
+    catch {
+        Remove-Unfinished -Job $Job -Path $partial
+        throw
     }
     # The old file goes into the trash before the copy gets its name: two files of one uid would be ambiguous.
     Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds']

@@ -1,4 +1,5 @@
 $script:KvpBatch = 128
+$script:LongestKey = 254
 
 function Get-KvpRow {
     param([hashtable]$Job, [string]$Class, [string]$Id)
@@ -35,6 +36,7 @@ function Invoke-GuestPublish {
     $spec = $Job.Spec
     $id = $spec['vmId']
     $keys = @($spec['order'] | Select-Object -Unique)
+    foreach ($key in $keys) { if ($key.Length -gt $script:LongestKey -or $key -eq '') { Stop-Operation -Code 'InvalidRequest' -Message "items: a key has 1 to $script:LongestKey characters, not $($key.Length)" } }
     foreach ($key in $keys) { if (-not $spec['items'].ContainsKey($key)) { Stop-KeyMismatch -Key $key } }
     foreach ($entry in @($spec['items'].GetEnumerator())) { if ($keys -cnotcontains $entry.Key) { Stop-KeyMismatch -Key $entry.Key } }
     Add-Touched -Job $Job -Vm $id
@@ -83,6 +85,8 @@ function ConvertTo-KvpXml {
     $text = New-Object -TypeName 'System.IO.StringWriter'
     $settings = New-Object -TypeName 'System.Xml.XmlWriterSettings'
     $settings.OmitXmlDeclaration = $true
+    # A reader takes a bare carriage return for a line feed.
+    $settings.NewLineHandling = [System.Xml.NewLineHandling]::Entitize
     $xml = [System.Xml.XmlWriter]::Create($text, $settings)
     $xml.WriteStartElement('INSTANCE')
     $xml.WriteAttributeString('CLASSNAME', 'Msvm_KvpExchangeDataItem')

@@ -31,6 +31,8 @@ function Initialize-Agent {
         Out = [System.IO.TextWriter]::Synchronized($out)
         Err = [System.IO.TextWriter]::Synchronized($err)
         Session = $false
+        Shared = $null
+        Worker = ''
         Operations = @{}
         Headers = $null
         Schema = $null
@@ -51,7 +53,8 @@ function Get-AgentTime {
 function Write-AgentLine {
     <# .SYNOPSIS One JSON line to STDOUT (session) or, for log lines of a one-shot, STDERR. #>
     param([System.Collections.IDictionary]$Line)
-    if ($script:Agent.Session) {
+    if ($script:Agent.Worker -ne '') { Write-WorkerLine -Line $Line }
+    elseif ($script:Agent.Session) {
         $script:Agent.Out.WriteLine((ConvertTo-AgentJson -Value $Line))
     }
     elseif ($Line['type'] -eq 'log') {
@@ -75,6 +78,7 @@ function Start-AgentSession {
     param()
     $script:Agent.Session = $true
     $shared = [hashtable]::Synchronized(@{ Ended = $false; Out = $script:Agent.Out })
+    $script:Agent.Shared = $shared
     $queue = New-Object -TypeName 'System.Collections.Concurrent.BlockingCollection[string]'
     $reader = New-Object -TypeName 'System.IO.StreamReader' -ArgumentList ([Console]::OpenStandardInput()), $script:Agent.Encoding
     $reading = Start-Background -Action $script:ReadLines -Arguments @($reader, $queue, $shared)

@@ -5,8 +5,10 @@ function Get-Extension { param([string]$Format) if ($Format -eq 'VHD') { return 
 function Get-DiskPathFor {
     <# .SYNOPSIS <class path>\<namespace>\<name>.<uid>.vhdx #>
     param([string]$Folder, [System.Collections.IDictionary]$Owner, [string]$Format)
-    Assert-PathPart -Text @($Owner['namespace'], $Owner['name'], $Owner['uid'])
-    return Join-HostPath -Folder (Join-HostPath -Folder $Folder -Name $Owner['namespace']) -Name "$($Owner['name']).$($Owner['uid']).$(Get-Extension -Format $Format)"
+    $name = "$($Owner['name']).$($Owner['uid']).$(Get-Extension -Format $Format)"
+    # The longest name beside it is the hint's.
+    Assert-PathPart -Text @($Owner['namespace'], $Owner['name'], $Owner['uid'], "$name$script:SidecarSuffix")
+    return Join-HostPath -Folder (Join-HostPath -Folder $Folder -Name $Owner['namespace']) -Name $name
 }
 
 function Get-TargetFolder {
@@ -79,6 +81,14 @@ function Remove-Partial {
             if ((Test-PartialPath -Path $entry.Path) -and (Get-FileNameOf -Path $entry.Path).StartsWith("$Uid.", [System.StringComparison]::OrdinalIgnoreCase)) { $entry.Path }
         })
     foreach ($path in $left) { Invoke-Effect -Job $Job -Point 'partialRemoved' -Action { Remove-FileNow -Path $path } }
+}
+
+function Remove-Unfinished {
+    <# .SYNOPSIS The partial file of a job that failed or was cancelled: it alone writes it. What can't be removed now is by the next try. #>
+    param([hashtable]$Job, [string]$Path)
+    if ($Job.DryRun) { return }
+    try { Remove-FileNow -Path $Path }
+    catch { Write-JobLog -Job $Job -Level 'warn' -Text "$Path is left over: $($_.Exception.Message)" }
 }
 
 function Remove-FileNow {

@@ -181,8 +181,13 @@ function Lock-Key {
     if ($taken) { return $mutex }
     $mutex.Dispose()
     $run = @(Get-Run | Where-Object -FilterScript { @($_['locks']) -contains $Key })
-    if ($run.Count -gt 0) { Stop-Operation -Code 'Busy' -Message "$($run[0]['operation']) $($run[0]['correlation_id']) is at work on $Key since $($run[0]['startedAt'])" }
+    if ($run.Count -gt 0) { Stop-Locked -Run $run[0] -Key $Key }
     Stop-Operation -Code 'Busy' -Message "another process of the agent is at work on $Key"
+}
+
+function Stop-Locked {
+    param([System.Collections.IDictionary]$Run, [string]$Key)
+    Stop-Operation -Code 'Busy' -Message "$($Run['operation']) $($Run['correlation_id']) is at work on $Key since $($Run['startedAt'])"
 }
 
 function Exit-Job {

@@ -49,16 +49,23 @@ function Test-UnderPath {
     return $Path.StartsWith($Folder.TrimEnd('\') + '\', [System.StringComparison]::OrdinalIgnoreCase)
 }
 
+# What Windows takes for a device in any folder and with any extension.
+$script:DeviceNames = '\A(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00B9\u00B2\u00B3]) *(\.|\z)'
+
 function Test-PathPart {
-    <# .SYNOPSIS Whether the text may be one part of a path. #>
+    <# .SYNOPSIS Whether the text may be one part of a path: no separators, streams, wildcards, dots alone, devices, nor what Windows cuts off at the end. #>
     param([string]$Text)
-    return -not ($Text -match '[\\/:*?"<>|\x00-\x1f]' -or $Text -match '\A\.*\z' -or $Text -match '[. ]\z')
+    return -not ($Text -match '[\\/:*?"<>|\x00-\x1f]' -or $Text -match '\A\.*\z' -or $Text -match '[. ]\z' -or $Text -match $script:DeviceNames -or $Text.Length -gt 255)
 }
 
 function Test-LocalPath {
-    <# .SYNOPSIS Whether it is a full path with a drive letter and no step up. #>
+    <# .SYNOPSIS Whether it is a full path with a drive letter whose parts mean what they say. #>
     param([string]$Path)
-    return $Path -match '\A[A-Za-z]:\\' -and @($Path.Split('\')) -notcontains '..' -and $Path -notmatch '[/*?"<>|\x00-\x1f]'
+    if ($Path -notmatch '\A[A-Za-z]:\\') { return $false }
+    $rest = $Path.Substring(3)
+    if ($rest.EndsWith('\', [System.StringComparison]::Ordinal)) { $rest = $rest.Substring(0, $rest.Length - 1) }
+    if ($rest -eq '') { return $true }
+    return @($rest.Split('\') | Where-Object -FilterScript { -not (Test-PathPart -Text $_) }).Count -eq 0
 }
 
 function Test-PartialPath { param([string]$Path) return $Path -match '\.partial\.vhdx?\z' }
@@ -76,6 +83,6 @@ function Get-NameUid {
 function Assert-PathPart {
     param([string[]]$Text)
     foreach ($part in $Text) {
-        if (-not (Test-PathPart -Text $part)) { Stop-Operation -Code 'InvalidRequest' -Message "`"$part`" can't be part of a file's name" }
+        if (-not (Test-PathPart -Text $part)) { Stop-Operation -Code 'InvalidRequest' -Message "`"$(Get-ShownText -Text $part)`" can't be part of a file's name" }
     }
 }

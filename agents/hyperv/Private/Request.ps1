@@ -43,6 +43,10 @@ function Invoke-ValidRequest {
     $changes = $script:Agent.Schema['x-operations'][$Request['operation']][2] -eq 'change' -and -not $job.DryRun
     if ($Request['resource_spec']['layout'] -is [System.Collections.IDictionary] -and -not $job.DryRun) { Save-Layout -ControlPlane $job.ControlPlane -Layout $Request['resource_spec']['layout'] }
     if (-not $changes) { return Invoke-Job -Job $job }
+    if (Test-LongWork -Job $job) {
+        $answer = Invoke-Worker -Job $job
+        if ($null -ne $answer) { return $answer }
+    }
     $held = Enter-Job -Request $Request
     $result = $null
     try { $result = Invoke-Job -Job $job }

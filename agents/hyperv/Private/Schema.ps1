@@ -62,6 +62,7 @@ function Test-SchemaObject {
         elseif ($more -is [System.Collections.IDictionary]) { $inner = $more }
         elseif (-not $more) { return "$place`: unknown field $(Get-ShownText -Text $name); expected one of $(@($known.GetEnumerator() | ForEach-Object -Process { $_.Key } | Sort-Object) -join ', ')" }
         if ($null -eq $inner) { continue }
+        if (-not $known.ContainsKey($name) -and (Test-Unprintable -Text $name)) { return "$At`: the key $(Get-ShownText -Text $name) holds control characters" }
         $problem = Test-SchemaValue -Schema $inner -Value $member.Value -At "$At/$name"
         if ($null -ne $problem) { return $problem }
     }
@@ -97,10 +98,29 @@ function Test-SchemaText {
     if ($Schema.ContainsKey('maxLength') -and $length -gt $Schema['maxLength']) { return "$Place`: expected at most $($Schema['maxLength']) characters" }
     if ($Schema.ContainsKey('minLength') -and $length -lt $Schema['minLength']) { return "$Place`: expected at least $($Schema['minLength']) characters" }
     # '$' would match before a last line feed too.
+    if (-not $Schema.ContainsKey('pattern') -and -not $Schema.ContainsKey('enum')) {
+        $problem = Get-TextProblem -Text $Value -Place $Place
+        if ($null -ne $problem) { return $problem }
+    }
     if ($Schema.ContainsKey('pattern') -and $Value -cnotmatch ($Schema['pattern'] -replace '\$$', '\z')) { return "$Place`: expected $($Schema['pattern'])" }
     if ($Schema.ContainsKey('format') -and $Value -cnotmatch '\A\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\z') { return "$Place`: expected an RFC 3339 time" }
     return $null
 }
+
+function Get-TextProblem {
+    <#
+    .SYNOPSIS What no text of a job may hold, with its place; $null when all is well.
+    .DESCRIPTION Hyper-V takes its texts as CIM's XML, which has no place for most control characters and halves of surrogate pairs. Lines are
+    for notes and for what guests read.
+    #>
+    param([string]$Text, [string]$Place)
+    if ($Text -match '[\x00-\x08\x0B\x0C\x0E-\x1F\uFFFE\uFFFF]') { return "$Place`: holds a control character" }
+    if ($Text -match '[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]') { return "$Place`: holds half of a surrogate pair" }
+    if ($Place -cnotmatch '/notes\z|/items/' -and (Test-Unprintable -Text $Text)) { return "$Place`: expected one line without control characters" }
+    return $null
+}
+
+function Test-Unprintable { param([string]$Text) return $Text -match '[\p{Cc}\uFFFE\uFFFF]' }
 
 function Test-SchemaInteger {
     param([System.Collections.IDictionary]$Schema, $Value, [string]$Place)

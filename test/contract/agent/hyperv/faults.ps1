@@ -36,6 +36,17 @@ function Complete-Effect {
     }
 }
 
+# Copies so slow that a test can do something meanwhile: milliseconds for each piece.
+function Complete-Piece {
+    param([hashtable]$Job)
+    Assert-JobAlive -Job $Job
+    $slow = [System.Environment]::GetEnvironmentVariable('AETHERV_TEST_PIECE_MS')
+    if ($null -ne $slow) { [System.Threading.Thread]::Sleep([int]$slow) }
+}
+if ($null -ne [System.Environment]::GetEnvironmentVariable('AETHERV_TEST_WORKER_BYTES')) {
+    $script:WorkerBytes = [long][System.Environment]::GetEnvironmentVariable('AETHERV_TEST_WORKER_BYTES')
+}
+
 # Many emulated hosts share this machine, and the cases' uids are all the same.
 function Get-MutexName {
     param([string]$Key)

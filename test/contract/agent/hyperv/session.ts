@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PowerShellRig } from "../../../../scripts/rigs/powershell.mjs";
 import { ProtocolCheck } from "../../../../src/protocol/check.ts";
-import type { JobResult } from "../../../../src/protocol/generated/types.ts";
+import type { JobResult, SessionLine } from "../../../../src/protocol/generated/types.ts";
 
 export const AGENT_FOLDER = fileURLToPath(new URL("../../../../agents/hyperv", import.meta.url));
 export type Edition = "5.1" | "7";
@@ -50,6 +50,8 @@ export class AgentSession {
   #child: ChildProcessWithoutNullStreams | undefined;
   readonly #waiting = new Map<string, (result: JobResult | undefined) => void>();
   errors = "";
+  /** Log and progress lines, oldest first. */
+  readonly lines: SessionLine[] = [];
 
   constructor(place: SessionPlace) {
     this.#place = place;
@@ -79,7 +81,10 @@ export class AgentSession {
   #take(text: string): void {
     const line: unknown = JSON.parse(text);
     if (!check.sessionLine(line)) throw new Error(`no line of a session: ${text.slice(0, 2000)}`);
-    if (line.type !== "result") return;
+    if (line.type !== "result") {
+      if (line.type !== "heartbeat") this.lines.push(line);
+      return;
+    }
     this.#waiting.get(line.result.correlation_id)?.(line.result);
     this.#waiting.delete(line.result.correlation_id);
   }

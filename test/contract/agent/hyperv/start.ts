@@ -12,6 +12,12 @@ import { AGENT_FOLDER, AgentSession, hostEnvironment, powershell, type Edition, 
 
 const run = promisify(execFile);
 
+/** The agent's files with the tests' own beside them: what goes wrong, what is slow. */
+export const makeBundle = async (bundle: string): Promise<void> => {
+  await cp(AGENT_FOLDER, bundle, { recursive: true });
+  await cp(fileURLToPath(new URL("faults.ps1", import.meta.url)), join(bundle, "Private/ZzFaults.ps1"));
+};
+
 /**
  * The PowerShell agent on an emulated host. One process serves case after case, since starting one takes seconds; each
  * case gets a new host in the same folder. `end` ends the process.
@@ -41,14 +47,10 @@ export const hypervAgents = (rig: ReadyRig, edition: Edition): { start: StartAge
       await mkdir(join(root, "C/AetherV/state", name), { recursive: true });
   };
 
-  const prepare = async (): Promise<void> => {
-    await cp(AGENT_FOLDER, bundle, { recursive: true });
-    await cp(fileURLToPath(new URL("faults.ps1", import.meta.url)), join(bundle, "Private/ZzFaults.ps1"));
-  };
   let prepared: Promise<void> | undefined;
 
   const start = async (): Promise<AgentUnderTest> => {
-    await (prepared ??= prepare());
+    await (prepared ??= makeBundle(bundle));
     await freshHost();
     const admin = new EmulatedAdmin(root, faultFile, script);
     return {

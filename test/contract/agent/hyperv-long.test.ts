@@ -1,0 +1,238 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ensurePowerShell } from "../../../scripts/rigs/powershell.mjs";
+import type { JobResult, SessionLine } from "../../../src/protocol/generated/types.ts";
+import { editHost, makeDisk, makeHost, readDisk } from "../../rigs/hyperv/host.ts";
+import { fixtures } from "./cases.ts";
+import { AgentSession } from "./hyperv/session.ts";
+import { makeBundle } from "./hyperv/start.ts";
+
+/**
+ * Long work outlives the channel: copies are done by a process that Windows' WMI service starts (here: the rig, really detached), and a session that
+ * dies, is killed or is replaced finds them again.
+ */
+const rig = await ensurePowerShell();
+const TIMEOUT = 180_000;
+/** The copy of the big image has so many pieces of 4 MiB, each of which takes PIECE_MS. */
+const PIECES = 12;
+const PIECE_MS = 400;
+
+const { layout } = fixtures.values as { layout: object };
+let ids = 0;
+const request = (operation: string, resource_spec: object, correlation_id = String((ids += 1)).padStart(26, "0")) => ({
+  operation,
+  resource_spec,
+  correlation_id,
+  metadata: {
+    timestamp: "2026-01-01T00:00:00Z",
+    host: "host-1",
+    control_plane: "plane-1",
+    epoch: 5,
+    deadline_seconds: 120,
+    debug: true,
+    dry_run: false,
+    locks: [],
+  },
+});
+const disk = (digit: number) => ({
+  kind: "VirtualDisk",
+  namespace: "default",
+  name: "os",
+  uid: `${digit}eeeeeee-0000-4000-8000-${String(process.pid).padStart(12, "0")}`,
+});
+const clone = (digit: number, source: object = { image: "big" }, more: object = {}) =>
+  request("disk.clone", { owner: disk(digit), layout, storageClass: "fast", source, ...more });
+
+if (rig.kind === "skipped") test.skip(`long work: ${rig.why}`, () => undefined);
+else
+  describe.each(["5.1", "7"] as const)("long work outlives the session (PowerShell %s)", (edition) => {
+    const base = mkdtempSync(join(tmpdir(), "aetherv-long-"));
+    const root = join(base, "host");
+    const env = { AETHERV_TEST_PIECE_MS: String(PIECE_MS), AETHERV_TEST_WORKER_BYTES: String(2 ** 20) };
+    const place = { rig, edition, root, bundle: join(base, "bundle"), env };
+    const sessions: AgentSession[] = [];
+    const open = (): AgentSession => {
+      const session = new AgentSession(place);
+      sessions.push(session);
+      return session;
+    };
+    let other: AgentSession;
+
+    beforeAll(async () => {
+      await makeBundle(place.bundle);
+      await makeHost(root);
+      await makeDisk(root, "D:\\Images\\big.vhdx", { size: 2 ** 30, content: "big", bodyBytes: PIECES * 2 ** 22 });
+      other = open();
+    }, TIMEOUT);
+    afterAll(async () => {
+      for (const session of sessions) await session.close();
+      rmSync(base, { recursive: true, force: true });
+    });
+
+    const filesOf = (uid: string, folders = ["D/Fast", "C/Slow"]): string[] =>
+      folders.flatMap((folder) => {
+        try {
+          return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+            .filter((path) => path.includes(uid) && path.endsWith(".vhdx"))
+            .map((path) => `${folder}/${path}`);
+        } catch {
+          return [];
+        }
+      });
+    const ask = async (operation: string, spec: object): Promise<JobResult> => {
+      const result = await other.send(request(operation, spec));
+      if (!result) throw new Error(`no answer: ${other.errors}`);
+      return result;
+    };
+    const stateOf = async (id: string) =>
+      (await ask("job.get", { correlation_id: id })).data as { state: string; percent?: number; result?: JobResult };
+    const untilRunning = (id: string) =>
+      expect.poll(async () => (await stateOf(id)).percent ?? 0, { timeout: 60_000, interval: 100 }).toBeGreaterThan(5);
+    const untilFinished = async (id: string): Promise<JobResult | undefined> => {
+      await expect.poll(async () => (await stateOf(id)).state, { timeout: 60_000, interval: 200 }).toBe("Finished");
+      return (await stateOf(id)).result;
+    };
+    const workerOf = (id: string): number => {
+      const lineOf = (pid: string): string => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        } catch {
+          return "";
+        }
+      };
+      const found = readdirSync("/proc").find((pid) => /^\d+$/.test(pid) && lineOf(pid).includes(`-Work\0${id}.`));
+      if (found === undefined) throw new Error(`no worker of ${id}`);
+      return Number(found);
+    };
+
+    test(
+      "a clone by a worker: progress comes through, the result is the session's and is kept",
+      async () => {
+        const session = open();
+        const job = clone(1);
+        const result = await session.send(job);
+        expect(result, session.errors).toMatchObject({ status: "success" });
+        const percents = session.lines.flatMap((line: SessionLine) => (line.type === "progress" ? [line.percent] : []));
+        expect(percents.length).toBeGreaterThan(PIECES / 2);
+        expect(percents).toEqual(percents.toSorted((a, b) => a - b));
+        expect(session.lines).toContainEqual(
+          expect.objectContaining({ type: "log", log: expect.objectContaining({ text: "done: renamed" }) }),
+        );
+        expect({ ...(await other.send(job)), logs: [] }).toEqual({ ...result, logs: [] });
+        expect(filesOf(disk(1).uid)).toHaveLength(1);
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "the session killed in mid-clone: the clone goes on; others are Busy with its id, see its percent, then its result",
+      async () => {
+        const session = open();
+        const job = clone(2);
+        const answer = session.send(job);
+        await untilRunning(job.correlation_id);
+        session.kill();
+        expect(await answer).toBeUndefined();
+        expect((await ask("agent.hello", {})).data["running"]).toMatchObject([
+          { correlation_id: job.correlation_id, operation: "disk.clone" },
+        ]);
+        for (const again of [job, clone(2)])
+          expect(await other.send(again)).toMatchObject({
+            code: "Busy",
+            message: expect.stringContaining(job.correlation_id),
+          });
+        const result = await untilFinished(job.correlation_id);
+        expect(result).toMatchObject({ status: "success" });
+        expect(await other.send(job)).toMatchObject({ status: "success", data: { path: result?.data["path"] } });
+        expect(filesOf(disk(2).uid)).toHaveLength(1);
+        expect(await readDisk(root, String(result?.data["path"]))).toMatchObject({ content: "big" });
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "the end of STDIN ends the session at once, not the clone",
+      async () => {
+        const session = open();
+        const job = clone(3);
+        void session.send(job);
+        await untilRunning(job.correlation_id);
+        await session.close();
+        expect((await stateOf(job.correlation_id)).state).toBe("Running");
+        expect(await untilFinished(job.correlation_id)).toMatchObject({ status: "success" });
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "job.cancel from another session ends the clone and removes its partial file; a new job succeeds",
+      async () => {
+        const session = open();
+        const job = clone(4);
+        const answer = session.send(job);
+        await untilRunning(job.correlation_id);
+        expect(filesOf(disk(4).uid)).toEqual([expect.stringContaining(".partial.vhdx")]);
+        expect((await ask("job.cancel", { correlation_id: job.correlation_id })).data).toEqual({ state: "Cancelling" });
+        expect(await answer).toMatchObject({ status: expect.not.stringMatching("success"), code: "Timeout" });
+        expect(filesOf(disk(4).uid)).toEqual([]);
+        expect(await other.send(clone(4))).toMatchObject({ status: "success" });
+        expect(filesOf(disk(4).uid)).toHaveLength(1);
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "the worker killed in mid-clone: no success is told, the repeat leaves exactly one valid disk",
+      async () => {
+        const session = open();
+        const job = clone(5);
+        const answer = session.send(job);
+        await untilRunning(job.correlation_id);
+        process.kill(workerOf(job.correlation_id), "SIGKILL");
+        expect(await answer).toMatchObject({ status: "partial", code: "HyperVError" });
+        expect((await stateOf(job.correlation_id)).state).toBe("Unknown");
+        const result = await other.send(job);
+        expect(result).toMatchObject({ status: "success" });
+        expect(filesOf(disk(5).uid)).toHaveLength(1);
+        expect(await readDisk(root, String(result?.data["path"]))).toMatchObject({ content: "big" });
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "a detached disk's move to another volume, its session killed: one disk at the target, the old one in the trash",
+      async () => {
+        const from = String((await other.send(clone(6)))?.data["path"]);
+        const session = open();
+        const job = request("disk.move", { owner: disk(6), path: from, layout, storageClass: "slow" });
+        void session.send(job);
+        await untilRunning(job.correlation_id);
+        session.kill();
+        const result = await untilFinished(job.correlation_id);
+        expect(result).toMatchObject({ status: "success", data: { path: expect.stringMatching(/^C:\\Slow\\/) } });
+        expect(filesOf(disk(6).uid)).toEqual([expect.stringMatching(/^C\/Slow\/default\/os\./)]);
+        expect(filesOf(disk(6).uid, ["D/AetherV.Trash"])).toHaveLength(1);
+        expect(await readDisk(root, String(result?.data["path"]))).toMatchObject({ content: "big" });
+      },
+      TIMEOUT,
+    );
+
+    test(
+      "a conversion, its session killed: exactly one valid disk",
+      async () => {
+        const session = open();
+        const job = clone(7, { image: "big" }, { diskType: "Fixed", blockSize: 2 ** 20 });
+        await editHost(root, (host) => {
+          host.behaviour = { ...host.behaviour, copyMsPerMiB: 2 };
+        });
+        void session.send(job);
+        await expect.poll(async () => (await stateOf(job.correlation_id)).state, { timeout: 60_000 }).toBe("Running");
+        session.kill();
+        expect(await untilFinished(job.correlation_id)).toMatchObject({ status: "success" });
+        expect(filesOf(disk(7).uid)).toHaveLength(1);
+      },
+      TIMEOUT,
+    );
+  });
