@@ -6,7 +6,7 @@ export const annotations = {
   reconcileRequestedAt: "aetherv.io/reconcile-requested-at",
   /** On a VM, the planHash of its status: approves what status.pendingChanges lists. */
   approve: "aetherv.io/approve",
-  /** On a VM, "true": accept the guest's new public key. */
+  /** On a VM, the fingerprint of the guest's new public key (status tells it): this key is accepted. */
   approveGuestKey: "aetherv.io/approve-guest-key",
   /** On a VM, a time: one power cycle; done when the VM's boot began after it. */
   restartedAt: "aetherv.io/restarted-at",
@@ -20,6 +20,8 @@ export const annotations = {
   confirmDelete: "aetherv.io/confirm-delete",
   /** Counter of the guest configuration, raised when what is derived changes. */
   guestGeneration: "aetherv.io/guest-generation",
+  /** Keyed hash of the content that the present guest generation stands for; written with it. */
+  guestDigest: "aetherv.io/guest-digest",
 } as const;
 
 export type AnnotationName = (typeof annotations)[keyof typeof annotations];

@@ -183,7 +183,7 @@ export const reasons = {
   Rebooting: "Rebooting",
   /** A step failed in the guest. */
   Failed: "Failed",
-  /** Heartbeat without key-value pairs. */
+  /** Heartbeat, yet no guest agent has written a key-value pair. */
   KvpSilent: "KvpSilent",
   /** The guest shows another key. */
   KeyChanged: "KeyChanged",

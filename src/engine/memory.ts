@@ -24,7 +24,7 @@ export interface Remembered {
 }
 
 /** Annotations that this program itself writes: their change is no wish of anybody. */
-const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration]);
+const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration, names.guestDigest]);
 
 const sorted = (entries: readonly [string, string][]): readonly [string, string][] =>
   entries.toSorted(([a], [b]) => (a < b ? -1 : 1));

@@ -206,8 +206,87 @@ export interface World {
   /** Of the object being decided. */
   readonly lastFault?: LastFault;
   readonly lastJob?: FinishedJob;
+  /** Absent where no configuration can be sealed (a preview without a control plane). */
+  readonly guests?: GuestConfigs | undefined;
   /** Set when the mass-delete guard holds this object: the batch to confirm, and why. */
   readonly massDelete?: { readonly batch: string; readonly message: string };
+}
+
+// Guest configuration ------------------------------------------------------------------------------------------------
+
+/** What a guest's configuration is derived from beside its VirtualMachine. */
+export interface GuestSources {
+  /** Adapters of the machine; an address (00155D010203) is there once it is pinned. */
+  readonly adapters: readonly { readonly object: Resource; readonly macAddress?: string | undefined }[];
+  /** Virtual size of the disk that the machine boots from, bytes; absent: it boots from none; "unknown": not looked at yet. */
+  readonly rootDiskBytes?: number | "unknown" | undefined;
+}
+
+/** soon: being read, the machine's key is woken. known: a keyed hash of the whole content, equal while the content is. */
+export type GuestContent = { readonly at: "soon" } | Blocked | { readonly at: "known"; readonly digest: string };
+
+/** What the guest agent says of itself. silent: nothing. torn: nothing that can be believed now. */
+export type GuestHeard =
+  | { readonly at: "silent" }
+  | { readonly at: "torn"; readonly why: string }
+  | { readonly at: "heard"; readonly report: GuestReport };
+
+export interface GuestReport {
+  readonly version: string;
+  readonly key: GuestKey;
+  readonly state: "Waiting" | "Applying" | "Rebooting" | "Applied" | "Failed";
+  /** 0 while it has seen none. */
+  readonly generation: number;
+  /** SHA-256 of the ciphertext that state speaks of; empty while none. */
+  readonly hash: string;
+  readonly step: string;
+  readonly error: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/** A guest's public key: RSA 3072, exponent 65537. */
+export interface GuestKey {
+  /** DER SubjectPublicKeyInfo in base64, on one line. */
+  readonly spki: string;
+  /** Hexadecimal SHA-256 of the DER. */
+  readonly fingerprint: string;
+}
+
+/** A configuration to be sealed: of this content, for this machine and key. */
+export interface SealOrder {
+  readonly digest: string;
+  readonly vmId: string;
+  readonly generation: number;
+  readonly guestKey: GuestKey;
+}
+
+/** soon: being sealed (or the content changed since), the machine's key is woken. */
+export type GuestSealed =
+  | { readonly at: "soon" }
+  | {
+      readonly at: "sealed";
+      /** SHA-256 of the ciphertext. */
+      readonly hash: string;
+      /** In the order in which they are to be written. */
+      readonly items: readonly { readonly key: string; readonly value: string }[];
+    };
+
+/** A configuration that lies ready for the guest, by its manifest. */
+export interface PublishedConfig {
+  readonly generation: number;
+  readonly hash: string;
+  /** All its keys, the manifest's first. */
+  readonly keys: readonly string[];
+}
+
+/** Guest configuration: what it comes to, sealed. Synchronous answers, work goes on behind; no plaintext leaves it. */
+export interface GuestConfigs {
+  content(vm: Resource, sources: GuestSources): GuestContent;
+  sealed(vm: Resource, sources: GuestSources, order: SealOrder): GuestSealed;
+  /** Reads what a guest wrote (VmState.kvp.guest). */
+  heard(items: Readonly<Record<string, string>>): GuestHeard;
+  /** Reads the manifests that lie ready (VmState.kvp.host); one that can't be read counts by its key alone. */
+  published(manifests: Readonly<Record<string, string>>): readonly PublishedConfig[];
 }
 
 // Hosts: the present state, and jobs on it ---------------------------------------------------------------------------

@@ -1,13 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-
-/** A guest's public key: RSA 3072, exponent 65537. */
-export interface GuestKey {
-  /** DER SubjectPublicKeyInfo in base64, on one line. */
-  readonly spki: string;
-  /** Hexadecimal SHA-256 of the DER. */
-  readonly fingerprint: string;
-}
+import type { GuestKey } from "../engine/ports.ts";
 
 const length = 422;
 const prefix = "308201a2300d06092a864886f70d01010105000382018f003082018a0282018100";

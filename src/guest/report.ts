@@ -1,30 +1,9 @@
 import { base64url } from "jose";
+import type { GuestHeard } from "../engine/ports.ts";
 import { highestGeneration, sha256Hex } from "./format.ts";
 import { guestKeyOf } from "./keys.ts";
-import type { GuestKey } from "./keys.ts";
 
-export const guestStates = ["Waiting", "Applying", "Rebooting", "Applied", "Failed"] as const;
-export type GuestStateName = (typeof guestStates)[number];
-
-/** What a guest agent says of itself; docs/guest-protocol.md, section 1.2. */
-export interface GuestReport {
-  readonly version: string;
-  readonly key: GuestKey;
-  readonly state: GuestStateName;
-  /** 0 while it has seen none. */
-  readonly generation: number;
-  /** Of the ciphertext that state speaks of; empty while none. */
-  readonly hash: string;
-  readonly step: string;
-  readonly error: string;
-  readonly facts: Readonly<Record<string, string>>;
-}
-
-/** silent: no item of a guest agent. torn: written just now, or nothing that can be believed; looked at again. */
-export type Heard =
-  | { readonly at: "silent" }
-  | { readonly at: "torn"; readonly why: string }
-  | { readonly at: "heard"; readonly report: GuestReport };
+const guestStates = ["Waiting", "Applying", "Rebooting", "Applied", "Failed"] as const;
 
 type Items = Readonly<Record<string, string>>;
 
@@ -41,7 +20,7 @@ export const reportManifest = (items: Items): string => {
 };
 
 /** Reads a guest's items. Everything in them is the guest's word: it is bounded and checked, never trusted. */
-export const reportOf = (items: Items): Heard => {
+export const reportOf = (items: Items): GuestHeard => {
   if (!Object.keys(items).some((key) => key.startsWith(prefix))) return { at: "silent" };
   if (items[reportManifestKey] !== reportManifest(items)) return torn("the manifest does not match the items");
   const take = (name: string): string => items[`${prefix}${name}`] ?? "";
@@ -67,7 +46,7 @@ export const reportOf = (items: Items): Heard => {
   return { at: "heard", report: { ...report, facts: factsOf(take("facts")) } };
 };
 
-const torn = (why: string): Heard => ({ at: "torn", why });
+const torn = (why: string): GuestHeard => ({ at: "torn", why });
 
 const publicKeyText = (items: Items): string => {
   const chunks: string[] = [];

@@ -1,6 +1,6 @@
 import { CompactEncrypt, CompactSign, importSPKI } from "jose";
 import type { CryptoKey } from "jose";
-import type { GuestKey } from "./keys.ts";
+import type { GuestKey } from "../engine/ports.ts";
 import type { Signer } from "./signer.ts";
 
 /** Whom a configuration is sealed for, and which one it is. */

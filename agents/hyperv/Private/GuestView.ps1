@@ -8,12 +8,36 @@ function Get-GuestView {
         $heartbeat = Get-HeartbeatName -World $World -Vm $Vm
         $row = Get-FirstRow -World $World -Class 'Msvm_KvpExchangeComponent' -Id $Vm.Id
         $items = ConvertFrom-KvpItem -Item @(Get-RowValue -Row $row -Name 'GuestIntrinsicExchangeItems' -Default @())
-        return @{ Heartbeat = $heartbeat; Said = Get-GuestSaid -Items $items }
+        return @{ Heartbeat = $heartbeat; Said = Get-GuestSaid -Items $items; Kvp = Get-KvpView -World $World -Vm $Vm -Row $row }
     }
     catch {
         $World.GuestUnknown = $_.Exception.Message
-        return @{ Heartbeat = 'Error'; Said = $null }
+        return @{ Heartbeat = 'Error'; Said = $null; Kvp = $null }
     }
+}
+
+function Get-KvpView {
+    <# .SYNOPSIS What the guest agent says (pool 1), and the manifests of the configurations that lie ready for it (pool 0); $null when neither. #>
+    param([hashtable]$World, [hashtable]$Vm, $Row)
+    $setting = Get-FirstRow -World $World -Class 'Msvm_KvpExchangeComponentSettingData' -Id $Vm.Id
+    $view = [ordered]@{}
+    $said = Select-KvpItem -Item @(Get-RowValue -Row $Row -Name 'GuestExchangeItems' -Default @()) -Like 'aetherv.guest.*' -Length 2048
+    if ($said.Count -gt 0) { $view['guest'] = $said }
+    $ready = Select-KvpItem -Item @(Get-RowValue -Row $setting -Name 'HostExchangeItems' -Default @()) -Like 'aetherv.config.*.manifest' -Length 1000
+    if ($ready.Count -gt 0) { $view['host'] = $ready }
+    if ($view.Count -eq 0) { return $null }
+    return $view
+}
+
+function Select-KvpItem {
+    <# .SYNOPSIS Items by key, sorted, at most 32; the others are not even parsed: a sealed configuration has a hundred. #>
+    param([object[]]$Item, [string]$Like, [int]$Length)
+    $map = New-JsonMap
+    $found = ConvertFrom-KvpItem -Item @($Item | Where-Object -FilterScript { [string]$_ -clike "*$Like*" })
+    foreach ($key in @($found.Keys | Where-Object -FilterScript { $_ -clike $Like } | Sort-Object -CaseSensitive | Select-Object -First 32)) {
+        $map[$key] = Get-Cut -Text $found[$key] -Length $Length
+    }
+    return $map
 }
 
 function Get-HeartbeatName {

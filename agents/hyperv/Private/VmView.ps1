@@ -49,6 +49,7 @@ function Get-VmView {
     $view['replica'] = $vm.Replica
     $view['clustered'] = $vm.Clustered
     if ($null -ne $guest.Said) { $view['guest'] = $guest.Said }
+    if ($null -ne $guest.Kvp) { $view['kvp'] = $guest.Kvp }
     $World.Views[$Id] = $view
     return $view
 }

@@ -1,3 +1,4 @@
+import { withDeclaredAddresses } from "../guest/agent.ts";
 import { fnv } from "./hash.ts";
 import { samePath } from "./paths.ts";
 import type { Adapter, ContentOs, DiskFile, Drive, Vm } from "./types.ts";
@@ -69,11 +70,11 @@ export const guestUp = (world: World, vm: Vm): Partial<Vm> => {
   if (!vm.integrationServices.keyValuePairExchange) return { heartbeat };
   const adapters = vm.adapters.map((adapter) => ({ ...adapter, ipAddresses: [...dhcpAddress(world, adapter)] }));
   const ipAddresses = adapters.flatMap((adapter) => adapter.ipAddresses);
-  return {
-    heartbeat,
-    adapters,
-    guest: { osName: os.name, osVersion: os.version, hostname: hostname(vm, os), ipAddresses },
-  };
+  const configured = vm.guestAgent?.vmId === vm.id ? vm.guestAgent.configured : {};
+  const name = configured["hostname"] ?? hostname(vm, os);
+  const guest = { osName: os.name, osVersion: os.version, hostname: name, ipAddresses };
+  const up = withDeclaredAddresses({ ...vm, adapters, guest }, configured);
+  return { heartbeat, adapters: up.adapters, guest: up.guest ?? guest };
 };
 
 /** Addresses follow a change of a running guest's adapters. */

@@ -110,7 +110,7 @@ export class Job<O extends Operation = Operation> {
     const { store } = this.#parts;
     const now = this.now();
     if (!store.read((tx) => unsettled(new World(tx), now))) return;
-    store.transact((tx) => settle(new World(tx), now));
+    store.transact((tx) => settle(new World(tx), now, this.latency.factor));
   }
 
   /**
@@ -125,7 +125,7 @@ export class Job<O extends Operation = Operation> {
     const result = this.#parts.store.transact((tx) => {
       const world = new World(tx);
       this.#fence(world);
-      settle(world, now);
+      settle(world, now, this.latency.factor);
       this.#parts.audit?.({ at: "effect", point, ...auditOf(this.#parts.request, this.#parts.clock.now()) });
       return work(world);
     });

@@ -51,6 +51,7 @@ const IMAGES: readonly SeedImage[] = [
     os: linux("Debian GNU/Linux 12 (bookworm)", "12", [1]),
   },
   { file: "debian-12-netinst.iso", size: 650 * 2 ** 20, fileSize: 650 * 2 ** 20 },
+  { file: "aetherv-guest.iso", size: 2 ** 20, fileSize: 2 ** 20 },
 ];
 
 const VOLUMES = [

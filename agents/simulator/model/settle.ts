@@ -1,3 +1,5 @@
+import { look, started } from "../guest/agent.ts";
+import type { Looked } from "../guest/agent.ts";
 import { bootDrive, guestUp } from "./guest.ts";
 import { samePath } from "./paths.ts";
 import type { Due, Vm } from "./types.ts";
@@ -49,7 +51,22 @@ const written = (world: World, vm: Vm, at: number): void => {
   }
 };
 
-const applied = (world: World, vm: Vm, due: Due): Vm => {
+/** The machine after a look of its guest agent, which looks again after a while. */
+const looked = (at: number, factor: number, { vm, againMs }: Looked): Vm =>
+  againMs === undefined
+    ? vm
+    : { ...vm, due: [...withoutLooks(vm), { at: at + Math.max(1, againMs * factor), what: "GuestAgent" }] };
+
+const withoutLooks = (vm: Vm): readonly Due[] => vm.due.filter(({ what }) => what !== "GuestAgent");
+
+const guestIsUp = (world: World, vm: Vm, { at }: Due, factor: number): Vm => {
+  if (vm.state !== "Running" || !bootDrive(world, vm)) return vm;
+  const up = { ...vm, ...guestUp(world, vm) };
+  const agent = up.guest && started(up);
+  return agent ? looked(at, factor, agent) : up;
+};
+
+const applied = (world: World, vm: Vm, { due, factor }: { readonly due: Due; readonly factor: number }): Vm => {
   switch (due.what) {
     case "Running":
       written(world, vm, due.at);
@@ -61,7 +78,9 @@ const applied = (world: World, vm: Vm, due: Due): Vm => {
     case "Paused":
       return { ...vm, state: "Paused", heartbeat: "NoContact" };
     case "GuestUp":
-      return vm.state === "Running" && bootDrive(world, vm) ? { ...vm, ...guestUp(world, vm) } : vm;
+      return guestIsUp(world, vm, due, factor);
+    case "GuestAgent":
+      return vm.state === "Running" && vm.guest && !vm.hung ? looked(due.at, factor, look(vm)) : vm;
     case "Merged":
       return merged(world, vm, due.files);
     default:
@@ -74,13 +93,17 @@ const isDue = (vm: Vm, now: number): boolean => vm.due.some((due) => due.at <= n
 /** Whether anything is to happen by itself by now. */
 export const unsettled = (world: World, now: number): boolean => world.vms().some((vm) => isDue(vm, now));
 
-/** Lets all happen that was to happen by itself until now. */
-export const settle = (world: World, now: number): void => {
+/** Lets all happen that was to happen by itself until now. `factor`: how much slower than nominal guests are. */
+export const settle = (world: World, now: number, factor = 1): void => {
   for (const vm of world.vms()) {
     if (!isDue(vm, now)) continue;
-    const ready = vm.due.filter((due) => due.at <= now).toSorted((a, b) => a.at - b.at);
-    let next: Vm = { ...vm, due: vm.due.filter((due) => due.at > now) };
-    for (const due of ready) next = applied(world, next, due);
+    let next: Vm = vm;
+    // One look of a guest agent leads to the next; the others come one by one.
+    while (isDue(next, now)) {
+      const [due] = next.due.filter((one) => one.at <= now).toSorted((a, b) => a.at - b.at);
+      if (!due) break;
+      next = applied(world, { ...next, due: next.due.filter((one) => one !== due) }, { due, factor });
+    }
     world.putVm(next);
   }
 };

@@ -79,7 +79,7 @@ export interface VmCheckpoint extends Checkpoint {
 
 /** A change that comes by itself at a time (milliseconds since 1970). */
 export type Due =
-  | { readonly at: number; readonly what: "Running" | "Off" | "Saved" | "Paused" | "GuestUp" }
+  | { readonly at: number; readonly what: "Running" | "Off" | "Saved" | "Paused" | "GuestUp" | "GuestAgent" }
   | { readonly at: number; readonly what: "Merged"; readonly files: readonly string[] };
 
 /** A machine as the hypervisor keeps it. */
@@ -98,6 +98,33 @@ export interface Vm extends Omit<VmState, "stamp" | "disks" | "adapters" | "chec
   /** KVP items host to guest (pool 0) and guest to host (pool 1). */
   readonly kvpHost: Readonly<Record<string, string>>;
   readonly kvpGuest: Readonly<Record<string, string>>;
+  /** The guest agent inside, once its medium was there at a boot; what it keeps lies on the machine's disk. */
+  readonly guestAgent?: GuestAgent;
+}
+
+/** What a guest agent keeps (docs/guest-protocol.md, section 2), and what it has made of its guest. */
+export interface GuestAgent {
+  /** The machine that the rest belongs to. */
+  readonly vmId: string;
+  /** PKCS#8 in PEM. */
+  readonly privateKey: string;
+  /** Base64 of the DER. */
+  readonly spki: string;
+  readonly fingerprint: string;
+  readonly pinnedSigner?: { readonly fingerprint: string; readonly spki: string };
+  readonly highestGeneration: number;
+  readonly applied?: { readonly generation: number; readonly hash: string };
+  /** What it is at: the modules still to come, the first is at work. Opened again from the pool after a restart. */
+  readonly work?: { readonly generation: number; readonly hash: string; readonly steps: readonly string[] };
+  readonly report: {
+    readonly state: "Waiting" | "Applying" | "Rebooting" | "Applied" | "Failed";
+    readonly generation: number;
+    readonly hash: string;
+    readonly step: string;
+    readonly error: string;
+  };
+  /** What was applied last, by key. Values that are secret are kept as their SHA-256. */
+  readonly configured: Readonly<Record<string, string>>;
 }
 
 export type Switch = HostState["switches"][number];

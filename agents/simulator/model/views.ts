@@ -48,15 +48,36 @@ const adapterState = (world: World, { switchId, ...adapter }: Adapter): AdapterS
 const optional = <T extends object>(key: string, value: T | string | undefined): object =>
   value === undefined ? {} : { [key]: value };
 
+const picked = (items: Vm["kvpHost"], pattern: RegExp): Record<string, string> | undefined => {
+  const entries = Object.entries(items).filter(([key]) => pattern.test(key));
+  return entries.length > 0 ? Object.fromEntries(entries.slice(0, 32)) : undefined;
+};
+
+const kvpState = (toGuest: Vm["kvpHost"], fromGuest: Vm["kvpGuest"]): VmState["kvp"] => {
+  const guest = picked(fromGuest, /^aetherv\.guest\./);
+  const host = picked(toGuest, /^aetherv\.config\..*\.manifest$/);
+  return guest || host ? { ...(guest ? { guest } : {}), ...(host ? { host } : {}) } : undefined;
+};
+
 /** A machine as the protocol shows it. */
 export const vmState = (world: World, vm: Vm): VmState => {
   const { notes: raw, drives, adapters, checkpoints, ...rest } = vm;
-  const { scsiControllers: _s, keyProtector: _k, due: _d, hung: _h, kvpHost: _o, kvpGuest: _g, ...shown } = rest;
+  const {
+    scsiControllers: _s,
+    keyProtector: _k,
+    due: _d,
+    hung: _h,
+    kvpHost,
+    kvpGuest,
+    guestAgent: _a,
+    ...shown
+  } = rest;
   const { notes, stamp } = readNotes(raw);
   return {
     ...shown,
     notes,
     ...optional("stamp", stamp),
+    ...optional("kvp", kvpState(kvpHost, kvpGuest)),
     disks: drives.map((drive) => attachedDisk(world, drive)),
     adapters: adapters.map((adapter) => adapterState(world, adapter)),
     checkpoints: checkpoints.map(({ files: _files, ...checkpoint }) => checkpoint),

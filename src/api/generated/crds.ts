@@ -1778,6 +1778,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     "guest": {
                       "type": "object",
                       "description": "Configuration inside the guest, by the guest agent; unset means none, and no handshake.",
+                      "x-kubernetes-validations": [
+                        {
+                          "rule": "(has(self.files) ? self.files.map(f, has(f.content) ? size(bytes(f.content)) : 0).sum() : 0) + (has(self.scripts) ? self.scripts.map(s, has(s.inline) ? size(bytes(s.inline)) : 0).sum() : 0) <= 65536",
+                          "message": "GuestConfigTooLarge: files and scripts together hold at most 65536 bytes in UTF-8"
+                        }
+                      ],
                       "properties": {
                         "hostname": {
                           "type": "string",
@@ -1991,7 +1997,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                               },
                               "mode": {
                                 "type": "string",
-                                "description": "Access rights in octal digits, as \"0644\"; Linux only.",
+                                "description": "Access rights in octal digits, as \"0644\"; Linux only. Unset means 0644, and 0600 with contentSecretRef.",
                                 "maxLength": 4,
                                 "pattern": "^0?[0-7]{3}$"
                               },
@@ -2422,6 +2428,16 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "keyFingerprint": {
                           "type": "string",
                           "description": "SHA-256 of the guest's public key.",
+                          "maxLength": 128
+                        },
+                        "vmId": {
+                          "type": "string",
+                          "description": "Hyper-V id of the VM that the key belongs to.",
+                          "maxLength": 64
+                        },
+                        "hash": {
+                          "type": "string",
+                          "description": "SHA-256 of the sealed configuration that was published last.",
                           "maxLength": 128
                         },
                         "os": {
@@ -4998,6 +5014,12 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "guest": {
                           "type": "object",
                           "description": "Configuration inside the guest, by the guest agent; unset means none, and no handshake.",
+                          "x-kubernetes-validations": [
+                            {
+                              "rule": "(has(self.files) ? self.files.map(f, has(f.content) ? size(bytes(f.content)) : 0).sum() : 0) + (has(self.scripts) ? self.scripts.map(s, has(s.inline) ? size(bytes(s.inline)) : 0).sum() : 0) <= 65536",
+                              "message": "GuestConfigTooLarge: files and scripts together hold at most 65536 bytes in UTF-8"
+                            }
+                          ],
                           "properties": {
                             "hostname": {
                               "type": "string",
@@ -5211,7 +5233,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                                   },
                                   "mode": {
                                     "type": "string",
-                                    "description": "Access rights in octal digits, as \"0644\"; Linux only.",
+                                    "description": "Access rights in octal digits, as \"0644\"; Linux only. Unset means 0644, and 0600 with contentSecretRef.",
                                     "maxLength": 4,
                                     "pattern": "^0?[0-7]{3}$"
                                   },

@@ -863,7 +863,7 @@ export interface VirtualMachineSpec {
        */
       path: string;
       /**
-       * Access rights in octal digits, as "0644"; Linux only.
+       * Access rights in octal digits, as "0644"; Linux only. Unset means 0644, and 0600 with contentSecretRef.
        */
       mode?: string;
       /**
@@ -1129,6 +1129,14 @@ export interface VirtualMachineStatus {
      * SHA-256 of the guest's public key.
      */
     keyFingerprint?: string;
+    /**
+     * Hyper-V id of the VM that the key belongs to.
+     */
+    vmId?: string;
+    /**
+     * SHA-256 of the sealed configuration that was published last.
+     */
+    hash?: string;
     /**
      * Operating system as the guest reports it.
      */
@@ -2289,7 +2297,7 @@ export interface ManagedDeploymentSpec {
          */
         path: string;
         /**
-         * Access rights in octal digits, as "0644"; Linux only.
+         * Access rights in octal digits, as "0644"; Linux only. Unset means 0644, and 0600 with contentSecretRef.
          */
         mode?: string;
         /**

@@ -80,7 +80,13 @@ const cidrLibrary = (env: Environment): Environment =>
       contains(cidr, needed(parseIp(text), "IP address")),
     );
 
+/** Kubernetes' list library, as far as rules use it. */
+const listLibrary = (env: Environment): Environment =>
+  env.registerFunction("list.sum(): int", (all: readonly bigint[]) => all.reduce((sum, one) => sum + BigInt(one), 0n));
+
 /** CEL as rules of CRDs may use it here: the standard functions, strings, and Kubernetes' quantity, ip and cidr libraries. */
-export const environment = cidrLibrary(
-  ipLibrary(quantityLibrary(new Environment().registerVariable("self", "dyn").registerVariable("oldSelf", "dyn"))),
+export const environment = listLibrary(
+  cidrLibrary(
+    ipLibrary(quantityLibrary(new Environment().registerVariable("self", "dyn").registerVariable("oldSelf", "dyn"))),
+  ),
 );

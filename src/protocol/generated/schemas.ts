@@ -578,6 +578,31 @@ export const stateSchema = {
     }
    }
   },
+  "KvpState": {
+   "description": "Key-value pairs of guest configuration (docs/guest-protocol.md); absent when there are none.",
+   "type": "object",
+   "additionalProperties": false,
+   "properties": {
+    "guest": {
+     "type": "object",
+     "maxProperties": 32,
+     "additionalProperties": {
+      "type": "string",
+      "maxLength": 2048
+     },
+     "description": "Guest to host: keys that begin with aetherv.guest."
+    },
+    "host": {
+     "type": "object",
+     "maxProperties": 32,
+     "additionalProperties": {
+      "type": "string",
+      "maxLength": 1000
+     },
+     "description": "Host to guest, manifests only: keys aetherv.config.<generation>.manifest."
+    }
+   }
+  },
   "VmState": {
    "type": "object",
    "additionalProperties": false,
@@ -773,6 +798,9 @@ export const stateSchema = {
     },
     "guest": {
      "$ref": "#/$defs/GuestState"
+    },
+    "kvp": {
+     "$ref": "#/$defs/KvpState"
     }
    }
   },

@@ -219,6 +219,23 @@ export interface GuestState {
   hostname?: string;
   ipAddresses?: string[];
 }
+/**
+ * Key-value pairs of guest configuration (docs/guest-protocol.md); absent when there are none.
+ */
+export interface KvpState {
+  /**
+   * Guest to host: keys that begin with aetherv.guest.
+   */
+  guest?: {
+    [k: string]: string;
+  };
+  /**
+   * Host to guest, manifests only: keys aetherv.config.<generation>.manifest.
+   */
+  host?: {
+    [k: string]: string;
+  };
+}
 export interface VmState {
   id: Guid;
   name: string;
@@ -282,6 +299,7 @@ export interface VmState {
    */
   clustered: boolean;
   guest?: GuestState;
+  kvp?: KvpState;
 }
 /**
  * A VHD or VHDX file under a managed path, or attached to a machine.

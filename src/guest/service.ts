@@ -1,0 +1,223 @@
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { VirtualMachine } from "../api/generated/types.ts";
+import { keyOf, type Key, type Resource } from "../api/resource.ts";
+import type {
+  Blocked,
+  Clock,
+  GuestConfigs,
+  GuestContent,
+  GuestHeard,
+  GuestSealed,
+  GuestSources,
+  Logger,
+  PublishedConfig,
+  SealOrder,
+} from "../engine/ports.ts";
+import { derive, sizeProblem } from "./derive.ts";
+import type { DraftLine } from "./derive.ts";
+import { configItems, configKeys, manifestKey, manifestOf, parseManifest } from "./format.ts";
+import { payloadText } from "./payload.ts";
+import type { Line } from "./payload.ts";
+import { reportOf } from "./report.ts";
+import { seal } from "./seal.ts";
+import { signerItems } from "./signer.ts";
+import type { Signer } from "./signer.ts";
+
+/** Values of a Secret, read now; undefined when there is none. */
+export type ReadSecret = (namespace: string, name: string) => Promise<Readonly<Record<string, Uint8Array>> | undefined>;
+
+export interface GuestServiceParts {
+  readonly signer: Signer;
+  readonly secret: ReadSecret;
+  /** An answer changed: the object is to be decided again. */
+  readonly wake: (key: Key) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** How old what was read of Secrets may be, milliseconds. */
+const secretsAgeMs = 300_000;
+/** A missing Secret, or one that could not be read, is looked for again this often, milliseconds. */
+const missingAgeMs = 10_000;
+
+interface Entry {
+  readonly key: Key;
+  /** Of the draft, its Secrets by name only. */
+  readonly draft: string;
+  readonly lines: readonly DraftLine[];
+  content: GuestContent;
+  readAt: number;
+  reading: boolean;
+  sealed?: { readonly order: string; readonly answer: GuestSealed } | undefined;
+  sealing?: string | undefined;
+}
+
+type Resolved = { readonly at: "resolved"; readonly lines: readonly Line[] } | Blocked;
+
+/** Answers at once from what it knows, and reads Secrets and seals behind. Plaintext lives for the length of one sealing. */
+export class GuestService implements GuestConfigs {
+  readonly #parts: GuestServiceParts;
+  /** By uid. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(parts: GuestServiceParts) {
+    this.#parts = parts;
+  }
+
+  content(vm: Resource, sources: GuestSources): GuestContent {
+    const derived = derive(vm as VirtualMachine, sources);
+    if (!derived) return { at: "soon" };
+    if (derived.at !== "derived") return derived;
+    const entry = this.#entry(vm, derived.lines);
+    if (entry.readAt + ageOf(entry) <= this.#now()) void this.#read(vm.metadata.uid, entry);
+    return entry.content;
+  }
+
+  sealed(vm: Resource, sources: GuestSources, order: SealOrder): GuestSealed {
+    const derived = derive(vm as VirtualMachine, sources);
+    if (derived?.at !== "derived") return { at: "soon" };
+    const entry = this.#entry(vm, derived.lines);
+    const name = JSON.stringify([order.digest, order.vmId, order.generation, order.guestKey.fingerprint]);
+    if (entry.sealed?.order === name) return entry.sealed.answer;
+    if (entry.sealing !== name) void this.#seal(entry, order, name);
+    return { at: "soon" };
+  }
+
+  heard(items: Readonly<Record<string, string>>): GuestHeard {
+    return reportOf(items);
+  }
+
+  published(manifests: Readonly<Record<string, string>>): readonly PublishedConfig[] {
+    return Object.entries(manifests).map(([key, value]) => {
+      const manifest = parseManifest(value);
+      if (!manifest || manifestKey(manifest.generation) !== key) return { generation: 0, hash: "", keys: [key] };
+      return { generation: manifest.generation, hash: manifest.hash, keys: configKeys(manifest) };
+    });
+  }
+
+  /** Looks at the Secrets of every machine again, until the signal fires; forgets machines that `exists` does not know. */
+  async run(exists: (key: Key, uid: string) => boolean, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#parts.clock.sleep(missingAgeMs, signal);
+      if (signal.aborted) return;
+      for (const [uid, entry] of this.#entries) {
+        if (!exists(entry.key, uid)) this.#entries.delete(uid);
+        else if (secretsOf(entry.lines).length > 0 && entry.readAt + ageOf(entry) <= this.#now())
+          await this.#read(uid, entry);
+      }
+    }
+  }
+
+  #now(): number {
+    return this.#parts.clock.now().getTime();
+  }
+
+  #entry(vm: Resource, lines: readonly DraftLine[]): Entry {
+    const { uid } = vm.metadata;
+    const draft = JSON.stringify(lines);
+    const known = this.#entries.get(uid);
+    if (known?.draft === draft) return known;
+    const fresh: Entry = { key: keyOf(vm), draft, lines, content: { at: "soon" }, readAt: 0, reading: false };
+    this.#entries.set(uid, fresh);
+    return fresh;
+  }
+
+  async #read(uid: string, entry: Entry): Promise<void> {
+    if (entry.reading) return;
+    entry.reading = true;
+    const resolved = await this.#resolve(entry);
+    entry.reading = false;
+    entry.readAt = this.#now();
+    if (this.#entries.get(uid) !== entry) return;
+    this.#learn(entry, resolved.at === "resolved" ? { at: "known", digest: this.#digest(resolved.lines) } : resolved);
+  }
+
+  #learn(entry: Entry, content: GuestContent): void {
+    const same = JSON.stringify(content) === JSON.stringify(entry.content);
+    entry.content = content;
+    if (!same) this.#parts.wake(entry.key);
+  }
+
+  async #seal(entry: Entry, { digest, vmId, generation, guestKey }: SealOrder, name: string): Promise<void> {
+    entry.sealing = name;
+    try {
+      const resolved = await this.#resolve(entry);
+      if (resolved.at !== "resolved") return this.#learn(entry, resolved);
+      const now = this.#digest(resolved.lines);
+      // Sealed is only what the generation was raised for.
+      if (now !== digest) return this.#learn(entry, { at: "known", digest: now });
+      const { signer } = this.#parts;
+      const payload = payloadText([
+        ["format", "1"],
+        ["vm", vmId],
+        ["generation", String(generation)],
+        ...resolved.lines,
+      ]);
+      const text = await seal(signer, { vmId, generation, key: guestKey }, payload);
+      const items = [...signerItems(signer), ...configItems(generation, text)];
+      entry.sealed = { order: name, answer: { at: "sealed", hash: manifestOf(generation, text).hash, items } };
+      this.#parts.wake(entry.key);
+    } catch (error) {
+      this.#parts.log.error({ key: entry.key, err: error }, "a guest configuration could not be sealed");
+    } finally {
+      entry.sealing = undefined;
+    }
+  }
+
+  /** Equal for equal content; says nothing of it to who does not have the key. */
+  #digest(lines: readonly Line[]): string {
+    return bytesToHex(hmac(sha256, this.#parts.signer.digestKey, utf8ToBytes(payloadText(lines)))).slice(0, 32);
+  }
+
+  /** Puts the values of Secrets in the places of their names. Never throws. */
+  async #resolve({ key, lines }: Entry): Promise<Resolved> {
+    const secrets = new Map<string, Readonly<Record<string, Uint8Array>> | undefined>();
+    for (const name of secretsOf(lines)) {
+      try {
+        secrets.set(name, await this.#parts.secret(key.namespace, name));
+      } catch (error) {
+        this.#parts.log.warn({ key, secret: name, err: error }, "a Secret could not be read");
+        return waiting(`Secret ${name} could not be read.`);
+      }
+    }
+    const resolved: Line[] = [];
+    for (const [name, value] of lines) {
+      const text = typeof value === "string" ? value : textOf(secrets.get(value.secret), value.secret, value.key);
+      if (typeof text !== "string") return text;
+      resolved.push([name, text]);
+    }
+    return sizeProblem(resolved) ?? { at: "resolved", lines: resolved };
+  }
+}
+
+const ageOf = ({ content }: Entry): number => (content.at === "known" ? secretsAgeMs : missingAgeMs);
+
+const secretsOf = (lines: readonly DraftLine[]): readonly string[] => [
+  ...new Set(lines.flatMap(([, value]) => (typeof value === "string" ? [] : [value.secret]))),
+];
+
+const waiting = (message: string): Blocked => ({ at: "waiting", reason: "WaitingForReference", message });
+
+const textOf = (
+  values: Readonly<Record<string, Uint8Array>> | undefined,
+  secret: string,
+  key: string,
+): string | Blocked => {
+  if (!values) return waiting(`Secret ${secret} does not exist, or may not be read.`);
+  const bytes = values[key];
+  if (!bytes)
+    return waiting(`Secret ${secret} has no key ${key}; it has ${Object.keys(values).sort().join(", ") || "none"}.`);
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (!text.includes("\0")) return text;
+  } catch {
+    // Told below; the error could hold bytes of the value.
+  }
+  return {
+    at: "stalled",
+    reason: "InvalidSpec",
+    message: `Key ${key} of Secret ${secret} holds no text in UTF-8, or a NUL character.`,
+  };
+};
