@@ -53,7 +53,7 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
   let replicas: Replica[] = [];
 
   beforeEach(async () => {
-    hosts = await SimulatedHosts.make(hostNames, 0.6);
+    hosts = await SimulatedHosts.make(hostNames, 1);
   });
   afterEach(async () => {
     for (const replica of replicas) replica.signal("SIGKILL");
@@ -77,7 +77,8 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
         const lease = await leaseOf(client);
         if (lease.holder === "" || lease.holder === before?.holder) return false;
         for (const leader of replicas)
-          if (leader.said.includes(lease.holder) && leader.runs && (await leader.leads())) found = { leader, lease };
+          if (leader.said.includes(lease.holder) && leader.runs && (await leader.leads(lease.epoch)))
+            found = { leader, lease };
         return found !== undefined;
       },
       60_000,
@@ -87,6 +88,30 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
     if (!found) throw new Error("nobody leads");
     return found;
   };
+
+  /** Until jobs of the present leader are at work on each host. */
+  const atWork = async (): Promise<void> => {
+    const { lease } = await leading();
+    await eventually(
+      "jobs of the leader are at work",
+      async () => {
+        const audits = await Promise.all(hostNames.map((name) => hosts.audit(name)));
+        return audits.every((entries) => entries.some(({ at, epoch }) => at === "begin" && epoch === lease.epoch));
+      },
+      60_000,
+    );
+  };
+
+  /** Until the leader of this epoch has looked at each host: from then on no host takes jobs of those before. */
+  const lookedAt = (wanted: number): Promise<void> =>
+    eventually(
+      "the new leader has looked at the hosts",
+      async () => {
+        const audits = await Promise.all(hostNames.map((name) => hosts.audit(name)));
+        return audits.every((entries) => entries.some(({ at, epoch }) => at === "look" && epoch === wanted));
+      },
+      60_000,
+    );
 
   /** Machines come, go and change while leaders end. */
   const editing = async (stop: AbortSignal, next: () => number): Promise<void> => {
@@ -107,7 +132,7 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
       } else {
         const path = objectPath({ kind: "NetworkAdapter", namespace: "default", name });
         const id = 1 + Math.floor(next() * 4000);
-        if ((await client.find(path)) === undefined) continue;
+        if (Number(name.slice(2)) <= deleted) continue;
         await client.call({
           verb: "patch",
           path,
@@ -130,6 +155,7 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
     // Until it ran out or was given back, the Lease was nobody else's.
     if (end !== "SIGTERM") expect(next.acquiredAt).toBeGreaterThan(lease.renewedAt + leaseMs - 1_000);
     if (end === "SIGSTOP") {
+      await lookedAt(next.epoch);
       leader.signal("SIGCONT");
       expect(await leader.exited()).toBe(1);
       expect(leader.said).toContain("another process leads now");
@@ -182,8 +208,8 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
     const stop = new AbortController();
     const edits = editing(stop.signal, chance(seed + 1));
     for (const end of ends(next)) {
-      await leading();
-      await sleep(1_500 + next() * 3_000);
+      await atWork();
+      await sleep(next() * 2_000);
       await handOver(end);
     }
     stop.abort();

@@ -107,9 +107,10 @@ export class Replica {
     return this.child.exitCode;
   }
 
-  async leads(): Promise<boolean> {
+  /** Whether it answers as the leader of this epoch. */
+  async leads(epoch: number): Promise<boolean> {
     return this.client.status().then(
-      () => true,
+      (status) => status.epoch === epoch,
       () => false,
     );
   }
