@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chartFiles } from "./generate/charts.ts";
+import { metricFiles } from "./generate/metrics.ts";
 import { modelFiles } from "./generate/model.ts";
 import type { GeneratedFile } from "./generate/model.ts";
 import { protocolFiles } from "./generate/protocol.ts";
@@ -21,7 +22,7 @@ async function* protocol(): AsyncGenerator<GeneratedFile> {
   for (const [path, text] of Object.entries(await protocolFiles())) yield { path, text };
 }
 
-const generators = [modelFiles, protocol, chartFiles];
+const generators = [modelFiles, protocol, chartFiles, metricFiles];
 // A file is written at once: what a generator yields next may be made from it.
 const stale: string[] = [];
 for (const generate of generators) {
