@@ -17,7 +17,9 @@ interface Obstacle {
  * A machine that was there and is not: rebuilt only when it is known to be nowhere, in two complete inventories, and when every
  * disk of it exists and nobody else holds it. From its own configuration file where that still lies there, never from an image.
  */
-export const vanished = (scene: Scene, id: string): Verdict => {
+export const vanished = (scene: Scene, id: string): Verdict => ({ ...judged(scene, id), absent: true });
+
+const judged = (scene: Scene, id: string): Verdict => {
   const { vm, world, snapshot, hostName } = scene;
   const plan = creationPlan(scene, id);
   if (snapshot.absentFor(id) < 2) {

@@ -9,6 +9,7 @@ import { compact, isPaused } from "../shared/objects.ts";
 import { wantedPower } from "./desired.ts";
 import { deletionPolicyOf } from "../shared/machine.ts";
 import { undeclaredDevices } from "./devices.ts";
+import { mediumDrive } from "./medium.ts";
 import { shownPower } from "./power.ts";
 import type { Sight, Verdict } from "./verdict.ts";
 
@@ -19,16 +20,19 @@ const most = 256;
 export const statusOf = (vm: VirtualMachine, world: World, verdict: Verdict, hostName: string | undefined): Status => {
   const before = vm.status ?? {};
   const seen = verdict.sight ? seenStatus(vm, world, verdict.sight) : {};
+  const guest = guestStatus(verdict.guest ?? before.guest, before, verdict.sight?.state);
   const pending = verdict.pending ? shownChanges(verdict.pending) : (before.pendingChanges ?? []);
   const status = {
     ...before,
     ...seen,
+    ...(verdict.absent && { powerState: undefined, ipAddresses: undefined }),
     observedGeneration: vm.metadata.generation,
     host: hostName ?? before.host,
     pendingChanges: pending.length > 0 ? pending.slice(0, most) : undefined,
     planHash: verdict.approval ? verdict.approval.planHash : before.planHash,
     approval: verdict.approval ? verdict.approval.latch : before.approval,
     deletionBatch: verdict.deletionBatch,
+    guest: guest && Object.keys(guest).length > 0 ? guest : undefined,
     lastJob: shownJob(world, before.lastJob),
     truncated: pending.length > most || undefined,
     conditions: merge(before.conditions, drafts(vm, verdict, hostName), {
@@ -46,7 +50,8 @@ const seenStatus = (
 ): { [K in keyof Status]: Status[K] | undefined } => {
   const before = vm.status ?? {};
   const same = before.id === undefined || before.id === state.id;
-  const undeclared = undeclaredDevices(state, devices, drives);
+  const medium = mediumDrive(state, drives);
+  const undeclared = undeclaredDevices(state, devices, medium ? [...drives, medium] : drives);
   const addresses = state.adapters.flatMap(({ ipAddresses }) => ipAddresses).concat(state.guest?.ipAddresses ?? []);
   return {
     id: state.id,
@@ -65,7 +70,6 @@ const seenStatus = (
     disks: list(diskStatus(vm, devices)),
     dvdDrives: list(drives.map((one) => ({ ...one })).toSorted((a, b) => (a.name < b.name ? -1 : 1))),
     undeclaredDevices: list(undeclared),
-    guest: guestStatus(before, state),
   };
 };
 
@@ -115,14 +119,18 @@ const diskStatus = (vm: VirtualMachine, devices: Sight["devices"]): NonNullable<
     ];
   });
 
-/** What the guest says of itself; the rest of status.guest belongs to guest configuration. */
-const guestStatus = (before: Status, { guest }: VmState): Status["guest"] => {
-  if (!guest) return before.guest;
-  const os = [guest.osName, guest.osVersion].filter(Boolean).join(" ");
+/** The configuration's part, and what the guest says of itself. */
+const guestStatus = (
+  configuration: Status["guest"],
+  { guest: before }: Status,
+  state: VmState | undefined,
+): Status["guest"] => {
+  if (!state?.guest) return configuration && compact({ ...configuration, os: before?.os, hostname: before?.hostname });
+  const os = [state.guest.osName, state.guest.osVersion].filter(Boolean).join(" ");
   return compact({
-    ...before.guest,
-    os: os || before.guest?.os,
-    hostname: guest.hostname ?? before.guest?.hostname,
+    ...configuration,
+    os: os || before?.os,
+    hostname: state.guest.hostname ?? before?.hostname,
   }) as NonNullable<Status["guest"]>;
 };
 
@@ -192,15 +200,13 @@ const adopted = (vm: VirtualMachine, sight: Sight | undefined): readonly Conditi
     : [condition("Adopted", "False", "AwaitingApproval", "Only observed until the adoption is approved.")];
 };
 
-/** This version does not publish guest configuration: said so, and no hindrance (docs/decisions). */
-const guest = (vm: VirtualMachine): readonly ConditionDraft[] =>
-  vm.spec.guest
-    ? [
-        condition(
-          "GuestConfigured",
-          "False",
-          "GuestConfigurationPending",
-          "This version does not publish guest configuration yet.",
-        ),
-      ]
-    : [];
+/** What was known last of a guest that was not looked at now. */
+const guest = (vm: VirtualMachine): readonly ConditionDraft[] => {
+  if (!vm.spec.guest) return [];
+  const last = findCondition(vm.status?.conditions, "GuestConfigured");
+  return [
+    last
+      ? condition("GuestConfigured", last.status, last.reason, last.message)
+      : condition("GuestConfigured", "False", "GuestConfigurationPending", "The machine is not there yet."),
+  ];
+};

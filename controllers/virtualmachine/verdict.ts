@@ -6,6 +6,7 @@ import type {
   EventNote,
   HostView,
   LastFault,
+  MetadataChange,
   PendingChange,
   SnapshotView,
   Step,
@@ -16,6 +17,7 @@ import { ERRORS } from "../../src/protocol/errors.ts";
 import type { Approval, Latch } from "./approval.ts";
 import type { Devices } from "./devices.ts";
 import type { DrivePlace } from "./dvd.ts";
+import type { GuestStatus } from "./guest.ts";
 
 /** The object, and its host as it can be worked with now. */
 export interface Scene {
@@ -42,9 +44,15 @@ export interface Verdict {
   readonly plan?: readonly Step[];
   readonly act?: Act;
   readonly sight?: Sight;
+  /** It is not where it was: what it did when it was last seen is not so any more. */
+  readonly absent?: true;
   readonly pending?: readonly PendingChange[];
   readonly approval?: Pick<Approval, "planHash"> & { readonly latch?: Latch };
   readonly deletionBatch?: string;
+  /** Written before anything else, and then all is decided again. */
+  readonly metadata?: MetadataChange;
+  /** Replaces status.guest, but for os and hostname. */
+  readonly guest?: GuestStatus;
   readonly events?: readonly EventNote[];
   readonly wakeAfterMs?: number;
 }

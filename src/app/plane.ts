@@ -7,6 +7,7 @@ import type { HostDirectory } from "../hosts/directory.ts";
 import { ControlError, type ControlPlane, type FileProblem, type FilesReport } from "../server/control.ts";
 import { serveSocket, type ControlServer } from "../server/server.ts";
 import { nodeFileSystem } from "../stores/files/filesystem.ts";
+import { checkFormat, NewerFormatError } from "../stores/files/records.ts";
 import { FileStore } from "../stores/files/store.ts";
 import { LockedError, openLevel } from "../stores/keyvalue/level.ts";
 import { openRecords, type Records } from "./history.ts";
@@ -43,7 +44,21 @@ export interface Plane {
 }
 
 /** Opens the data folder's store; another process that has it is a Conflict that names it. */
-export const openStore = async (data: string): Promise<KeyValue> => openFolder(data, dataPaths(data).store);
+export const openStore = async (data: string): Promise<KeyValue> => {
+  const store = await openFolder(data, dataPaths(data).store);
+  try {
+    await checkFormat(store);
+    return store;
+  } catch (error) {
+    await store.close();
+    if (!(error instanceof NewerFormatError)) throw error;
+    throw new ControlError(
+      "Conflict",
+      `${data}: ${error.message}`,
+      "run that version, or put a backup of before into a new folder",
+    );
+  }
+};
 
 /** Opens the journal and events of a data folder. */
 export const openJournal = async (data: string): Promise<KeyValue> => openFolder(data, dataPaths(data).journal);

@@ -128,7 +128,8 @@ export interface PlannedChange {
   readonly operation: string;
 }
 
-export type PlanAction = "create" | "update" | "delete";
+/** adopt: what is there already becomes the object's. */
+export type PlanAction = "create" | "adopt" | "update" | "delete";
 
 export interface PlannedObject {
   readonly key: Key;
@@ -140,8 +141,10 @@ export interface PlannedObject {
   readonly note?: string;
   /** Why nothing of it happens now: Ready's or Stalled's reason and message. */
   readonly blocked?: { readonly reason: string; readonly message: string };
-  /** Some changes await approval: `aetherv approve` with this hash. */
+  /** Some changes await approval: `aetherv approve` of the machine with this hash. */
   readonly planHash?: string;
+  /** The virtual machine whose approval its changes need, where that is another object. */
+  readonly machine?: Key;
   /** Whether Disruptive and Restart changes wait for somebody, or are made by themselves (in the window, if there is one). */
   readonly approval: "Manual" | "Automatic";
 }

@@ -72,7 +72,7 @@ export class GuardedControl implements ControlPlane {
     return {
       ...report,
       objects,
-      summary: { create: count("create"), update: count("update"), delete: count("delete") },
+      summary: { create: count("create"), adopt: count("adopt"), update: count("update"), delete: count("delete") },
       hosts: report.hosts.filter(({ name }) => seesHosts || named.has(name)),
     };
   }

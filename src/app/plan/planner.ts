@@ -73,7 +73,8 @@ const settle = (overlay: Overlay, input: PlannerInput): readonly Decided[] => {
     const decided = [...kinds.values()].flatMap((kind) =>
       overlay.list(kind.kind).map((resource): Decided => {
         const massDelete = held.get(resource.metadata.uid);
-        const over = { objects: overlay, referrers, ...(massDelete ? { massDelete } : {}) };
+        // A preview seals nothing: what the running control plane knows of guests is of the present objects.
+        const over = { objects: overlay, referrers, guests: undefined, ...(massDelete ? { massDelete } : {}) };
         const decision = kind.decide(resource, input.world(resource, over));
         moved = advance(overlay, resource, decision) || moved;
         return { key: keyOf(resource), decision };
@@ -95,5 +96,5 @@ const advance = (overlay: Overlay, resource: Resource, decision: Decision): bool
 
 const summaryOf = (objects: readonly PlannedObject[]): PlanReport["summary"] => {
   const count = (action: PlannedObject["action"]): number => objects.filter((one) => one.action === action).length;
-  return { create: count("create"), update: count("update"), delete: count("delete") };
+  return { create: count("create"), adopt: count("adopt"), update: count("update"), delete: count("delete") };
 };

@@ -19,20 +19,23 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
   const deleting = resource.metadata.deletionTimestamp !== undefined;
   // What is deleted is not changed on the way.
   const changes = deleting ? [] : [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
-  const approval = approvalOf(input);
+  const machine = machineOf(input);
+  const approval = machine?.spec.disruption?.approval ?? "Manual";
+  const awaits = approval === "Manual" && changes.some(({ effect }) => effect === "Disruptive" || effect === "Restart");
   const isNew = draft !== undefined && draft.before === undefined;
   const nothing = changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew;
   // A host that is not as declared although nothing can be done must not read as "no changes".
   if (nothing && !isStalled(resource, decision)) return undefined;
   return present({
     key: keyOf(resource),
-    action: actionOf(deleting, isNew, decision.plan),
+    action: deleting ? "delete" : actionOf(resource, isNew, decision.plan),
     changes,
     host: hostOf(resource),
     place: draft?.place,
     note: deleting ? deletionNote(resource, objects) : stepsNote(decision),
     blocked: deleting ? deletionBlock(input) : blockedBy(decision, changes),
     planHash: approval === "Manual" ? (decision.status as { planHash?: string } | undefined)?.planHash : undefined,
+    machine: awaits && machine && resource.kind !== "VirtualMachine" ? keyOf(machine) : undefined,
     approval,
   });
 };
@@ -59,9 +62,6 @@ const machineOf = ({ resource, objects }: ReportInput): VirtualMachine | undefin
   return objects.get({ kind: "VirtualMachine", namespace, name }) as VirtualMachine | undefined;
 };
 
-const approvalOf = (input: ReportInput): PlannedObject["approval"] =>
-  machineOf(input)?.spec.disruption?.approval ?? "Manual";
-
 /** What holds a deletion back; not that its machine, which goes too, goes first. */
 const deletionBlock = (input: ReportInput): PlannedObject["blocked"] => {
   const goesWithIt =
@@ -78,9 +78,12 @@ const present = (report: { [K in keyof PlannedObject]: PlannedObject[K] | undefi
 
 const makes: ReadonlySet<string> = new Set(["vm.create", "disk.create", "disk.clone", "nic.create"]);
 
-const actionOf = (deleting: boolean, isNew: boolean, plan: readonly Step[]): PlanAction => {
-  if (deleting) return "delete";
-  return isNew || plan.some((step) => makes.has(step.operation)) ? "create" : "update";
+const actionOf = (resource: Resource, isNew: boolean, plan: readonly Step[]): PlanAction => {
+  const making = plan.filter((step) => makes.has(step.operation));
+  if (!isNew && making.length === 0) return "update";
+  const { adopt, source } = resource.spec as { adopt?: unknown; source?: { type?: string } };
+  const takesOver = making.some((step) => (step.spec as { adopt?: unknown }).adopt !== undefined);
+  return takesOver || adopt !== undefined || source?.type === "File" ? "adopt" : "create";
 };
 
 const stepChanges = (step: Step): readonly PlannedChange[] =>

@@ -147,7 +147,13 @@ const confirmDelete: Verb = {
   change: (object, _now, batch) => {
     const found = batch ?? batchOf(object);
     if (found === undefined)
-      throw new ControlError("Conflict", `the mass-delete guard does not hold ${object.metadata.name}`);
+      throw new ControlError(
+        "Conflict",
+        `the mass-delete guard does not hold ${object.metadata.name}`,
+        object.metadata.deletionTimestamp === undefined
+          ? "its deletion has not begun; of a folder that was emptied, --batch emptied lets it go (see `aetherv status`)"
+          : undefined,
+      );
     return { set: { [names.confirmDelete]: found }, done: `deletion of batch ${found} confirmed` };
   },
 };

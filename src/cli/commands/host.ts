@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import type { VMHost } from "../../api/generated/types.ts";
-import { ControlError, type ControlPlane, type ControlStatus } from "../../server/control.ts";
+import type { Resource } from "../../api/resource.ts";
+import { ControlError, type ControlPlane, type ControlStatus, type FileProblem } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
 import type { CheckStep, LoginSource } from "../hostTools.ts";
 import { collect } from "../options.ts";
+import { problemText } from "./validate.ts";
 
 interface Options {
   readonly file?: readonly string[];
@@ -114,11 +116,12 @@ const hostOf = async (
 ): Promise<{ host: VMHost; login: LoginSource }> => {
   const rest = identity === undefined ? {} : { identity };
   if (file && file.length > 0) {
-    const { documents } = await tools.context.readManifests(file);
-    const host = documents
-      .map(({ object }) => object)
-      .find((one) => one.kind === "VMHost" && one.metadata.name === name);
+    const { documents, problems } = await tools.context.readManifests(file);
+    const hosts = documents.map(({ object }) => object).filter(({ kind }) => kind === "VMHost");
+    const host = hosts.find(({ metadata }) => metadata.name === name);
     if (host) return { host: overSsh(host as VMHost), login: { files: file, ...rest } };
+    for (const problem of problems) tools.context.terminal.err(problemText(problem, tools.colours));
+    if (problems.length > 0 || hosts.length > 0) throw notAmong(name, hosts, problems);
   }
   return await withControl(tools.context.connect(tools.where()), async (control) => {
     const host = await stored(control, name);
@@ -126,6 +129,22 @@ const hostOf = async (
     return { host: overSsh(host), login: { files: file ?? folders, ...rest } };
   });
 };
+
+/** The files are not what a control plane's objects are asked in place of: a mistake in them is the answer. */
+const notAmong = (name: string, hosts: readonly Resource[], problems: readonly FileProblem[]): ControlError => {
+  const others = hosts.map(({ metadata }) => metadata.name).join(", ");
+  const unknownKeys = problems.some(({ message, path = "" }) => /hostKeys/.test(`${path} ${message}`));
+  return new ControlError(
+    "NotFound",
+    `the files hold no valid VMHost "${name}"${others === "" ? "" : `; they hold ${others}`}`,
+    unknownKeys
+      ? `keys not known yet? Write hostKeys: [${NO_KEY}] until \`aetherv host prepare\` tells them`
+      : undefined,
+  );
+};
+
+/** Valid as a fingerprint, and no key's: a host that is not prepared yet. */
+const NO_KEY = `'SHA256:${"0".repeat(43)}'`;
 
 const stored = async (control: ControlPlane, name: string): Promise<VMHost> => {
   const host = await control.get({ kind: "VMHost", namespace: "", name });

@@ -72,7 +72,7 @@ const makePlan = async (control: ControlPlane, wanted: PlanRequest): Promise<Pla
 
 /** Nothing that was given can be planned with. */
 const onlyProblems = (tools: Tools, { problems }: ReadManifests, options: Options): void =>
-  show(tools, { objects: [], summary: { create: 0, update: 0, delete: 0 }, hosts: [], problems }, options);
+  show(tools, { objects: [], summary: { create: 0, adopt: 0, update: 0, delete: 0 }, hosts: [], problems }, options);
 
 const show = (tools: Tools, report: PlanReport, options: Options): void => {
   const { out, err } = tools.context.terminal;

@@ -42,9 +42,7 @@ export const runCommand = (tools: Tools): Command =>
         .argParser(parseDuration)
         .default(30_000, "30s"),
     )
-    .addOption(
-      new Option("--log-level <level>", "also log to STDERR (debug: to aetherv.log, too)").choices(logLevels),
-    )
+    .addOption(new Option("--log-level <level>", "also log to STDERR (debug: to aetherv.log, too)").choices(logLevels))
     .option("--metrics-address <host:port>", "serve /livez, /readyz and /metrics there (off)", parseAddress)
     .option("--exit-when-ready", "end with 0 once all objects are Ready; 1 with the reasons after --deadline")
     .option("--deadline <time>", "for --exit-when-ready (default 5m)", parseDuration)

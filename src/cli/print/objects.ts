@@ -1,3 +1,4 @@
+import { annotations as names } from "../../api/annotations.ts";
 import { kindInfo, type Kind } from "../../api/kinds.ts";
 import type { PrinterColumn } from "../../api/schema.ts";
 import type { Condition, Resource } from "../../api/resource.ts";
@@ -41,8 +42,11 @@ const cell = (object: Resource, column: PrinterColumn, { now, colours }: RowOpti
   // A disk made of an image has no size in its spec: the size it got says more than nothing.
   if (value === undefined && column.jsonPath === ".spec.size") return sizeCell(object);
   const text = value === undefined || value === null ? "" : Array.isArray(value) ? value.join(",") : scalar(value);
+  if (column.name === "Reason" && isPaused(object) && text !== "Paused") return `${text} (paused)`.trimStart();
   return column.name === "Ready" ? readyColour(object, text, colours) : text;
 };
+
+const isPaused = ({ metadata }: Resource): boolean => metadata.annotations?.[names.paused] === "true";
 
 const scalar = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 

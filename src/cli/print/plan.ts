@@ -5,11 +5,13 @@ import { duration } from "./age.ts";
 import type { Colours } from "./colour.ts";
 import { columnWidths, line } from "./table.ts";
 
-const effectWords = (effect: Effect, approval: PlannedObject["approval"]): string => {
-  const who = approval === "Manual" ? "needs approval" : "by itself";
+const effectWords = ({ effect, operation }: PlannedChange, { action, approval, machine }: PlannedObject): string => {
+  const whose = machine === undefined ? "" : ` of ${keyShort(machine)}`;
+  const who = approval === "Manual" ? `needs approval${whose}` : "by itself";
   switch (effect) {
     case "Hot":
-      return "";
+      // Of what is made anew every field is.
+      return action === "update" && operation !== "none" ? "hot: as it runs" : "";
     case "Disruptive":
       return `disruptive, ${who}`;
     case "Restart":
@@ -23,7 +25,7 @@ const effectWords = (effect: Effect, approval: PlannedObject["approval"]): strin
   }
 };
 
-const signs: Readonly<Record<PlanAction, string>> = { create: "+", update: "~", delete: "-" };
+const signs: Readonly<Record<PlanAction, string>> = { create: "+", adopt: "=", update: "~", delete: "-" };
 
 /** The whole plan as people know it from `terraform plan`. */
 export const planText = (report: PlanReport, colours: Colours): string => {
@@ -41,7 +43,7 @@ const guardText = ({ objects }: PlanReport): string => {
 };
 
 const paint = (action: PlanAction, colours: Colours): ((text: string) => string) =>
-  ({ create: colours.green, update: colours.yellow, delete: colours.red })[action];
+  ({ create: colours.green, adopt: colours.green, update: colours.yellow, delete: colours.red })[action];
 
 const objectText = (object: PlannedObject, colours: Colours): string => {
   const { key, action, host, place, note, blocked, planHash } = object;
@@ -75,7 +77,7 @@ const changeRow = (object: PlannedObject, change: PlannedChange, colours: Colour
   const sign = change.from === undefined ? "+" : change.to === undefined ? "-" : "~";
   const kind: PlanAction = sign === "+" ? "create" : sign === "-" ? "delete" : "update";
   const why = change.reason === undefined ? "" : `: ${change.reason}`;
-  const words = effectWords(change.effect, object.approval);
+  const words = effectWords(change, object);
   const effect = words || why ? colours.magenta(`# ${words}${why}`.replace("# : ", "# ")) : "";
   return [`${paint(kind, colours)(sign)} ${change.path}`, valuesText(change), effect];
 };
@@ -99,7 +101,13 @@ const summaryText = ({ summary, objects, problems }: PlanReport, colours: Colour
   const impossible = objects.flatMap((object) => object.changes).filter((change) => isRefused(change.effect)).length;
   if (objects.length === 0)
     return problems.length > 0 ? "" : `${colours.bold("No changes.")} The hosts are as declared.\n`;
-  const parts = [`${summary.create} to create`, `${summary.update} to update`, `${summary.delete} to delete`];
+  const adopted = summary.adopt > 0 ? [`${summary.adopt} to adopt`] : [];
+  const parts = [
+    `${summary.create} to create`,
+    ...adopted,
+    `${summary.update} to update`,
+    `${summary.delete} to delete`,
+  ];
   const extra = [
     approvals > 0 ? `${approvals} change${approvals === 1 ? "" : "s"} need${approvals === 1 ? "s" : ""} approval` : "",
     impossible > 0 ? `${impossible} cannot be made` : "",

@@ -7,6 +7,30 @@ import type { Changes } from "../table.ts";
 const objectPrefix = "object/";
 const folderPrefix = "folder/";
 const revisionKey = "store/revision";
+const formatKey = "store/format";
+
+/** Of the layout above. It is raised when an older version of AetherV would misread it. */
+const format = 1;
+
+/** The store was written by a later version of AetherV, which this one could misread. */
+export class NewerFormatError extends Error {
+  override readonly name = "NewerFormatError";
+}
+
+/** Marks a new store, and one of before there were marks, with the format. */
+export const ensureFormat = async (data: KeyValue): Promise<void> => {
+  const marked = await data.get(formatKey);
+  if (marked === undefined) await data.write(new Map([[formatKey, String(format)]]));
+};
+
+/** Rejects with a NewerFormatError for a store that this version must not touch. */
+export const checkFormat = async (data: KeyValue): Promise<void> => {
+  const marked = await data.get(formatKey);
+  if (marked === undefined || Number(marked) <= format) return;
+  throw new NewerFormatError(
+    `the store has format ${marked}, this version of AetherV reads formats up to ${format}: it was written by a later version`,
+  );
+};
 
 export interface Loaded {
   readonly rows: readonly Row[];
@@ -14,7 +38,7 @@ export interface Loaded {
   readonly folders: ReadonlySet<string>;
 }
 
-/** Everything of the store that outlives the process. Rejects, naming the entry, if one cannot be read. */
+/** Everything of the store that outlives the process. Rejects, naming the entry, if one cannot be read */
 export const load = async (data: KeyValue): Promise<Loaded> => {
   const rows: Row[] = [];
   for await (const [key, text] of data.entries(objectPrefix)) rows.push(rowOf(key, text));

@@ -12,7 +12,7 @@ import type { MissingState } from "./brakes.ts";
 import type { FileSystem } from "./filesystem.ts";
 import { placeText, problemText } from "./place.ts";
 import type { Place, Problem } from "./place.ts";
-import { folderBatch, load, objectBatch } from "./records.ts";
+import { checkFormat, ensureFormat, folderBatch, load, objectBatch } from "./records.ts";
 import type { Loaded } from "./records.ts";
 import { Scanner } from "./scan.ts";
 import type { ScanReport } from "./scan.ts";
@@ -67,7 +67,9 @@ export class FileStore extends ObjectTable {
   static async open(options: FileStoreOptions): Promise<FileStore> {
     // However a folder is spelled at a start, it is the one of the start before.
     const folders = [...new Set(options.folders.map((folder) => resolve(folder)))];
+    await checkFormat(options.data);
     const store = new FileStore({ ...options, folders }, await load(options.data));
+    await ensureFormat(options.data);
     await store.sweep();
     return store;
   }

@@ -97,7 +97,7 @@ describe("a plan over edited documents", () => {
     expect(objects).toMatchObject([
       { action: "update", host: "hv1", changes: [{ path: "spec.size", from: "10Gi", to: "20Gi", effect: "Hot" }] },
     ]);
-    expect(summary).toEqual({ create: 0, update: 1, delete: 0 });
+    expect(summary).toEqual({ create: 0, adopt: 0, update: 1, delete: 0 });
     expect(stored[0]?.spec).toMatchObject({ size: "10Gi" });
   });
 
