@@ -16,6 +16,7 @@ SSH_ORIGINAL_COMMAND (a whole command line that ends in "stub.ps1 WORDS" is read
   fence ID EPOCH    makes EPOCH the highest of control plane ID, by an operator's hand (aetherv host take-over)
 
 The first line on STDERR is "AETHERV-STUB ready PID" or "AETHERV-STUB refused CODE TEXT" (exit code 1); STDOUT belongs to the agent.
+Exit code 78 without such a line: PowerShell is not in FullLanguage mode.
 #>
 [CmdletBinding()]
 param(
@@ -23,6 +24,9 @@ param(
     [ValidatePattern('^[0-9a-f-]*$')][string]$Argument = '',
     [ValidatePattern('^[0-9]*$')][string]$Epoch = ''
 )
+
+# Restricted by a policy, PowerShell refuses the very calls that would tell so: the exit code does.
+if ([string]$ExecutionContext.SessionState.LanguageMode -cne 'FullLanguage') { exit 78 }
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
@@ -132,6 +136,7 @@ function Write-Hello {
         edition = [string]$PSVersionTable.PSEdition
         language = [string]$ExecutionContext.SessionState.LanguageMode
         user = $identity
+        time = [DateTime]::UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", [Globalization.CultureInfo]::InvariantCulture)
         hyperv = @(Get-Module -Name 'Hyper-V' -ListAvailable).Count -gt 0
         agents = $versions
         running = @(foreach ($one in @(Get-SessionEntry)) { $one.Id })
@@ -252,8 +257,8 @@ function Get-FailureCode {
     param([System.Exception]$Failure)
     while ($null -ne $Failure.InnerException) { $Failure = $Failure.InnerException }
     if ($Failure -is [System.UnauthorizedAccessException]) { return 'PermissionDenied' }
-    # ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL
-    if ($Failure -is [System.IO.IOException] -and ($Failure.HResult -band 0xFFFF) -in @(112, 39)) { return 'InsufficientStorage' }
+    # ERROR_DISK_FULL, ERROR_HANDLE_DISK_FULL; ENOSPC is what .NET tells where it is not on Windows.
+    if ($Failure -is [System.IO.IOException] -and ($Failure.HResult -band 0xFFFF) -in @(112, 39, 28)) { return 'InsufficientStorage' }
     return 'InternalError'
 }
 

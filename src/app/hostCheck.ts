@@ -11,6 +11,7 @@ import type { Reply } from "../hosts/session.ts";
 import { ProtocolCheck } from "../protocol/check.ts";
 import { ERRORS, type Fault } from "../protocol/errors.ts";
 import type { Operation } from "../protocol/generated/types.ts";
+import { OBSTACLES } from "../transports/ssh/greeting.ts";
 import { SshHost } from "../transports/ssh/host.ts";
 import type { Login } from "../transports/ssh/target.ts";
 import { systemClock } from "./clock.ts";
@@ -20,6 +21,7 @@ import { agentFolder, targetOf, type Ssh } from "./ssh.ts";
 import { stubHash, type StubHello } from "./stubHello.ts";
 
 const LONGEST_MS = 60_000;
+const CLOCK_SECONDS = 60;
 
 const ok = (name: string, text: string): CheckStep => ({ name, verdict: "ok", text });
 const warning = (name: string, text: string, help: string): CheckStep => ({ name, verdict: "warning", text, help });
@@ -48,7 +50,7 @@ export async function* checkHost(
   }
 }
 
-const AFTER_LOGIN = ["PowerShell", "stub", "Hyper-V module", "agent", "rights", "paths", "switches"];
+const AFTER_LOGIN = ["PowerShell", "clock", "stub", "Hyper-V module", "agent", "rights", "paths", "switches"];
 const AFTER_TCP = ["host key", "login", ...AFTER_LOGIN];
 
 const checkDns = async ({ address }: Ssh): Promise<CheckStep> => {
@@ -86,6 +88,7 @@ async function* checkStub(host: VMHost, remote: SshHost, signal: AbortSignal): A
   yield ok("login", "accepted");
   const hello = JSON.parse((answer as { stdout: string }).stdout) as StubHello;
   yield powershell(hello);
+  yield clock(hello);
   yield (await stubHash()) === hello.stub
     ? ok("stub", "of this version")
     : warning("stub", "of another version", "Run `aetherv host prepare` again.");
@@ -112,9 +115,42 @@ function* loginFailed({ code, message }: Fault): Generator<CheckStep> {
     return yield* skipped(...AFTER_LOGIN);
   }
   yield ok("login", "accepted");
-  yield failed("PowerShell", message, help);
+  if (message.startsWith(OBSTACLES.stub.text)) {
+    yield ok("PowerShell", "it starts");
+    yield failed("stub", message, "Run `aetherv host prepare` once for the host.");
+    return yield* skipped(...AFTER_LOGIN.slice(3));
+  }
+  yield failed("PowerShell", message, REMEDIES.find(([text]) => message.startsWith(text))?.[1] ?? help);
   yield* skipped(...AFTER_LOGIN.slice(1));
 }
+
+const REMEDIES: readonly (readonly [string, string])[] = [
+  [
+    OBSTACLES.policy.text,
+    "Sign C:\\ProgramData\\AetherV\\stub.ps1 and trust its publisher, or set the policy to RemoteSigned; `Get-ExecutionPolicy -List` shows where it is set.",
+  ],
+  [
+    OBSTACLES.language.text,
+    "Allow C:\\ProgramData\\AetherV in the policy, so that scripts there run in FullLanguage mode.",
+  ],
+  [
+    OBSTACLES.powershell.text,
+    "Is powershell.exe on the PATH of the account, and does `powershell.exe -NoProfile -Command exit` work over ssh?",
+  ],
+];
+
+/** The purge of the trash goes by the host's time, and so do its logs. */
+const clock = ({ time }: StubHello): CheckStep => {
+  const ahead = Math.round((Date.parse(time ?? "") - systemClock.now().getTime()) / 1000);
+  if (Number.isNaN(ahead)) return warning("clock", "the stub tells no time", "Run `aetherv host prepare` again.");
+  if (Math.abs(ahead) <= CLOCK_SECONDS) return ok("clock", "as here, within a minute");
+  const text = `${Math.abs(ahead)} s ${ahead > 0 ? "ahead of" : "behind"} this machine's`;
+  return warning(
+    "clock",
+    text,
+    "Set both by the same time source (w32tm /query /status): trash is purged by the host's.",
+  );
+};
 
 const powershell = ({ powershell: version, language }: StubHello): CheckStep => {
   const [major = 0, minor = 0] = version.split(".").map(Number);

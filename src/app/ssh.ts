@@ -15,6 +15,8 @@ export type ReadSecret = (namespace: string, name: string) => Promise<Readonly<R
 
 export type Ssh = NonNullable<VMHost["spec"]["connection"]["ssh"]>;
 
+const MODULE = "Install-WindowsFeature Hyper-V -IncludeManagementTools adds it";
+
 /** Hosts that get their agent at the same time. */
 const DEPLOYMENTS = 5;
 
@@ -50,11 +52,18 @@ export class SshTransports {
     });
   }
 
-  /** The second line after the stub's own check: an agent of another bundle gets no job. */
-  readonly refuse = ({ agent, sha256 }: HelloData): Fault | undefined =>
-    agent !== "hyperv" || this.#sha256 === undefined || sha256 === this.#sha256
-      ? undefined
-      : fault("VersionMismatch", `the agent's hash is ${sha256}, the control plane's is ${this.#sha256}`);
+  /**
+   * The second line after the stub's own check: an agent of another bundle gets no job, nor does one without Hyper-V: to it
+   * every machine would be absent.
+   */
+  readonly refuse = ({ agent, sha256, platform }: HelloData): Fault | undefined => {
+    if (agent !== "hyperv") return undefined;
+    if (this.#sha256 !== undefined && sha256 !== this.#sha256)
+      return fault("VersionMismatch", `the agent's hash is ${sha256}, the control plane's is ${this.#sha256}`);
+    return platform.hyperv === undefined
+      ? fault("HostNotPrepared", `PowerShell ${platform.powershell ?? ""} of the host has no Hyper-V module: ${MODULE}`)
+      : undefined;
+  };
 
   #ourBundle(): Promise<Bundle> {
     this.#bundle ??= bundleOf(agentFolder()).then((bundle) => {

@@ -10,6 +10,8 @@ export interface StubHello {
   /** PowerShell's language mode; anything but FullLanguage comes from a policy. */
   readonly language?: string;
   readonly hyperv: boolean;
+  /** The host's clock, RFC 3339. */
+  readonly time?: string;
 }
 
 /** SHA-256 of this version's stub. */

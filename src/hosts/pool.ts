@@ -89,8 +89,10 @@ export class AgentPool {
 
   async #connectOneShot(sessionError: TransportError): Promise<HelloData> {
     const reply = await this.#once(this.#options.hello(), { waitMs: this.#options.helloMs ?? HELLO_MS });
-    // What the session said is the better explanation: the one-shot form only fails for the same reason.
-    if (reply.at !== "answered" || !reply.checked.ok) throw sessionError;
+    // What the session said is the better explanation, unless it was silence: the one-shot form fails for the same reason.
+    if (reply.at !== "answered") throw sessionError;
+    if (!reply.checked.ok)
+      throw sessionError.fault.code === "Timeout" ? new TransportError(reply.checked.fault) : sessionError;
     this.#options.log.warn(
       { fault: sessionError.fault },
       "no agent session can be had, each job starts the agent anew",

@@ -59,6 +59,9 @@ export class AgentSession {
   readonly #pending = new Map<string, Pending>();
   readonly #ended = new AbortController();
   #closed: Fault | undefined;
+  readonly #sent = new Set<string>();
+  /** Id of a result that answers nothing asked here, unless an answer has come since. */
+  #foreign: string | undefined;
   #heard = true;
   /** Requests sent so far. */
   served = 0;
@@ -95,19 +98,21 @@ export class AgentSession {
       resolve(reply);
     };
     this.#pending.set(id, { operation: request.operation, listener: options.listener ?? {}, settle });
-    const silent = () =>
-      settle({
-        at: "silent",
-        fault: fault("Timeout", `no answer to ${request.operation} within ${options.waitMs} ms`),
-      });
+    const silent = () => settle({ at: "silent", fault: this.#silence(request.operation, options.waitMs) });
     void this.#options.clock.sleep(options.waitMs, done.signal).then(() => done.signal.aborted || silent());
     options.signal?.addEventListener("abort", silent, { once: true, signal: done.signal });
     this.served += 1;
+    this.#sent.add(id);
     const line = JSON.stringify(request);
     this.#options.onTraffic?.(line.length);
     this.#channel.send(line);
     if (options.signal?.aborted) silent();
     return promise as Promise<Reply<O>>;
+  }
+
+  #silence(operation: Operation, waitMs: number): Fault {
+    if (this.#foreign === undefined) return fault("Timeout", `no answer to ${operation} within ${waitMs / 1000} s`);
+    return fault("ProtocolError", `the agent answered ${this.#foreign}, which was not asked, instead of ${operation}`);
   }
 
   /** Ends the agent; one that is at a job finishes it first. */
@@ -179,11 +184,15 @@ export class AgentSession {
   #result(result: JobResult): void {
     const pending = this.#pending.get(result.correlation_id);
     if (pending) {
+      this.#foreign = undefined;
       const checked = this.#options.check.result(pending.operation, result.correlation_id, result);
       return pending.settle({ at: "answered", checked });
     }
     this.#options.log.debug({ id: result.correlation_id, status: result.status }, "a late or repeated result");
     this.#options.onStray?.(result);
+    if (this.#pending.size === 0 || this.#sent.has(result.correlation_id)) return;
+    this.#foreign = result.correlation_id;
+    this.#options.onGarbage?.();
   }
 
   /** A result that is malformed or cut off: its job's effect is unknown. With its id lost too, so is every job of this session. */

@@ -156,7 +156,7 @@ export const ERRORS = {
   AuthenticationFailed: entry("user", "The host refuses the login.", "Correct the Secret of credentialsSecretRef."),
   HostNotPrepared: entry(
     "user",
-    "PowerShell or AetherV's stub does not start on the host.",
+    "PowerShell or AetherV's stub does not start on the host, or Hyper-V is not installed there.",
     "Run `aetherv host prepare` once for the host, then `aetherv host check`.",
   ),
   HyperVError: entry("retry", "Hyper-V reported an error.", "See the job's log for Hyper-V's own words."),

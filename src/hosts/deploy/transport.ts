@@ -25,6 +25,8 @@ export interface DeployedOptions {
 }
 
 const UPLOAD_MS = 60_000;
+/** Between two removals of old versions: an agent of one may still have been at a job. */
+const PRUNE_EVERY_MS = 3_600_000;
 
 /**
  * Reaches the agent of exactly this control plane's bundle: it is asked for by its hash, and put on the host first when
@@ -33,6 +35,7 @@ const UPLOAD_MS = 60_000;
 export class DeployedTransport implements Transport {
   readonly #options: DeployedOptions;
   #deploying: Promise<void> | undefined;
+  #prunedAt = -Infinity;
 
   constructor(options: DeployedOptions) {
     this.#options = options;
@@ -40,7 +43,11 @@ export class DeployedTransport implements Transport {
 
   async session(signal: AbortSignal): Promise<AgentChannel> {
     const { stub } = this.#options;
-    return await this.#withAgent((sha256) => stub.open(["session", sha256], signal));
+    return await this.#withAgent(async (sha256) => {
+      const channel = await stub.open(["session", sha256], signal);
+      this.#prune(sha256);
+      return channel;
+    });
   }
 
   async oneShot(input: string, onError: (line: string) => void, signal: AbortSignal) {
@@ -72,9 +79,16 @@ export class DeployedTransport implements Transport {
       );
       log.info({ host, sha256: bundle.sha256, ms: Math.round(performance.now() - began) }, "agent deployed");
     });
-    // What is left of earlier versions does no harm: nothing waits for it.
-    const within = AbortSignal.timeout(uploadMs);
-    stub.run(["prune", bundle.sha256], { signal: within }).catch((error: unknown) => {
+    this.#prunedAt = -Infinity;
+  }
+
+  /** Removes versions that no agent runs. What is left of them does no harm: nothing waits for it. */
+  #prune(sha256: string): void {
+    const { host, stub, log, uploadMs = UPLOAD_MS } = this.#options;
+    const now = performance.now();
+    if (now - this.#prunedAt < PRUNE_EVERY_MS) return;
+    this.#prunedAt = now;
+    stub.run(["prune", sha256], { signal: AbortSignal.timeout(uploadMs) }).catch((error: unknown) => {
       log.warn({ host, error }, "old versions of the agent could not be removed");
     });
   }

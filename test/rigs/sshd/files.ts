@@ -15,6 +15,9 @@ export const ensurePowerShell = ensureUntyped as () => Promise<
   { kind: "ready"; bin: string; modules: string } | { kind: "skipped"; why: string }
 >;
 
+/** While a file of this name is in the host's folder, it has no Hyper-V module. */
+export const NO_HYPERV = "no-hyper-v";
+
 const executable = async (path: string, text: string): Promise<void> => {
   await writeFile(path, `#!/bin/bash\n${text}\n`);
   await chmod(path, 0o755);
@@ -39,7 +42,8 @@ const powershell = async (root: string, { agent }: SshdOptions): Promise<string>
   const rig = await ensurePowerShell();
   if (rig.kind === "skipped") throw new Error(rig.why);
   return [
-    `export AETHERV_RIG_ROOT=${root} PSModulePath=${rig.modules} DOTNET_TieredPGO=0`,
+    `export AETHERV_RIG_ROOT=${root} DOTNET_TieredPGO=0`,
+    `[ -e ${join(root, NO_HYPERV)} ] || export PSModulePath=${rig.modules}`,
     `exec ${join(rig.bin, "powershell.exe")} "$@"`,
   ].join("\n");
 };

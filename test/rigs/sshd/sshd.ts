@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +39,7 @@ export class SshdRig {
   readonly key: string;
   /** Fingerprints: ed25519, ecdsa, rsa. */
   hostKeys: readonly string[];
+  #former: readonly string[] = [];
   #server: ChildProcess | undefined;
 
   private constructor(port: number, root: string, key: string, hostKeys: readonly string[]) {
@@ -74,12 +75,32 @@ export class SshdRig {
   }
 
   async newHostKeys(): Promise<void> {
+    this.#former = this.hostKeys;
+    for (const name of await this.#hostKeyFiles(this.root))
+      await copyFile(join(this.root, name), join(this.root, "former", name));
     this.hostKeys = await makeHostKeys(this.root);
+  }
+
+  /** The host keys of before the last `newHostKeys`. */
+  async formerHostKeys(): Promise<void> {
+    const former = join(this.root, "former");
+    for (const name of await this.#hostKeyFiles(former)) await copyFile(join(former, name), join(this.root, name));
+    this.hostKeys = this.#former;
+  }
+
+  async #hostKeyFiles(folder: string): Promise<readonly string[]> {
+    await mkdir(join(this.root, "former"), { recursive: true });
+    return (await readdir(folder)).filter((name) => name.startsWith("host_"));
   }
 
   /** Ends the server's processes of all connections, not the listener; what they had started lives on, as on Windows. */
   async cut(): Promise<void> {
     for (const { pid } of await this.processes("sshd: aetherv")) process.kill(pid, "SIGKILL");
+  }
+
+  /** Runs a shell command in the host's mount namespace, e.g. to give it a small disk. */
+  async inside(command: string): Promise<void> {
+    await run("nsenter", ["-t", String(this.#server?.pid), "-m", "sh", "-c", command]);
   }
 
   /** Processes on the host whose command line contains the text. */
@@ -95,6 +116,26 @@ export class SshdRig {
       for (const one of all) if (inside.has(one.parent)) inside.add(one.pid);
     }
     return all.filter((one) => inside.has(one.pid) && one.args.includes(text));
+  }
+
+  /** Jobs that agents are at, as their run files say: operation, what they hold, and the process as this machine counts. */
+  async runs(): Promise<
+    readonly { readonly operation: string; readonly locks: readonly string[]; readonly pid: number }[]
+  > {
+    const folder = join(this.root, "C/ProgramData/AetherV/state/runs");
+    const inside = new Map<number, number>();
+    for (const { pid } of await this.processes("")) {
+      const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+      inside.set(Number(/^NSpid:.*\t(\d+)$/m.exec(status)?.[1]), pid);
+    }
+    const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".json"));
+    const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8").catch(() => "")));
+    return texts.flatMap((text) => {
+      if (text === "") return [];
+      const run = JSON.parse(text) as { operation: string; locks: string[]; process: string };
+      const pid = inside.get(Number.parseInt(run.process, 10));
+      return pid === undefined ? [] : [{ ...run, pid }];
+    });
   }
 
   /** Ends the server and all that runs on the host. `listen` may follow. */

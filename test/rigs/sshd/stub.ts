@@ -17,8 +17,20 @@ const refuse = (code: string, text: string): never => {
   process.exit(1);
 };
 const ready = (): void => say(`ready ${process.pid}`);
-/** What a test wants to go wrong: the file `faults.json` of the host. */
-const faults = (): { uploadRefused?: string; hang?: boolean } => {
+/** What a test wants to go wrong: the file `faults.json` of the host, read again at each line. */
+interface Faults {
+  readonly uploadRefused?: string;
+  readonly hang?: boolean;
+  /** Lines that are no messages, before each of the agent's own. */
+  readonly garbage?: readonly string[];
+  /** Each result answers this correlation id. */
+  readonly answers?: string;
+  /** Each result is cut off in the middle, and goes on with the next line. */
+  readonly cut?: boolean;
+  /** Milliseconds that the host's clock is ahead. */
+  readonly clockAheadMs?: number;
+}
+const faults = (): Faults => {
   const path = join(root, "faults.json");
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as object) : {};
 };
@@ -62,12 +74,35 @@ const kill = (pid: number): void => {
   ready();
 };
 
+/** Stands between the agent and sshd. */
+const tamper = (): void => {
+  const real = Date.now.bind(Date);
+  const ahead = (): number => faults().clockAheadMs ?? 0;
+  globalThis.Date = class extends Date {
+    constructor(...given: [] | [number | string | Date]) {
+      super(given.length === 0 ? real() + ahead() : given[0]);
+    }
+    static override now(): number {
+      return real() + ahead();
+    }
+  } as DateConstructor;
+  const write = process.stdout.write.bind(process.stdout) as (text: string, ...rest: unknown[]) => boolean;
+  process.stdout.write = ((text: string, ...rest: unknown[]): boolean => {
+    const { garbage = [], answers, cut } = faults();
+    const named = answers === undefined ? text : text.replaceAll(/(?<="correlation_id":")\w{26}/g, answers);
+    const isResult = /"type":"result"|^\{"status"/.test(text);
+    const shown = cut === true && isResult ? named.slice(0, named.length / 2) : named;
+    return write(garbage.map((line) => `${line}\n`).join("") + shown, ...rest);
+  }) as typeof process.stdout.write;
+};
+
 /** The simulator runs in this very process, so that the PID told is the agent's. */
 const agent = async (sha: string, session: boolean): Promise<void> => {
   if (!isWhole(sha)) refuse("VersionMismatch", `version ${sha} of the agent is not on the host, or not whole`);
   mkdirSync(sessions, { recursive: true });
   writeFileSync(join(sessions, `${process.pid}.txt`), sha);
   ready();
+  tamper();
   process.argv.splice(2, Infinity, "--state", join(root, "simulator"), ...(session ? ["--session"] : []));
   await import("../../../agents/simulator/main.ts");
 };
