@@ -45,10 +45,13 @@ export const find = (scene: Scene): Found => {
   const [state] = matches;
   if (snapshot.unknownParts.has("disks") || (state && snapshot.unknownIds.has(state.path)))
     return { at: "unknown", message: `Files of host ${hostName} could not be read.` };
+  const lost = lostOne({ disk, snapshot, world });
+  // A restored object: its status pins the file, whose name carries the uid that the object had before.
+  if (state && lost && "path" in lost && samePath(lost.path, state.path)) return lost;
   if (state) return { at: "present", file: fileOf(state, snapshot) };
   if (!snapshot.complete) return { at: "unknown", message: `Host ${hostName} has not told yet all that it holds.` };
   if (wasProvisioned(disk)) return { at: "missing", message: missingText(disk, snapshot) };
-  return lostOne({ disk, snapshot, world }) ?? { at: "absent" };
+  return lost ?? { at: "absent" };
 };
 
 /**

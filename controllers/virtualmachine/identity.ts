@@ -36,15 +36,22 @@ export const identify = (vm: VirtualMachine, world: World): Identity => {
   if (places.length > 1) return { at: "ambiguous", places };
   const [only] = places;
   if (only) return { at: "found", ...only };
-  return pinned(vm, known) ?? stampOfLostUid(vm, world, known) ?? { at: "nowhere" };
+  return pinned(vm, world, known) ?? stampOfLostUid(vm, world, known) ?? { at: "nowhere" };
 };
 
-const pinned = (vm: VirtualMachine, known: readonly (readonly [string, SnapshotView])[]): Identity | undefined => {
+const pinned = (
+  vm: VirtualMachine,
+  world: World,
+  known: readonly (readonly [string, SnapshotView])[],
+): Identity | undefined => {
   const id = vm.status?.id;
   if (id === undefined) return undefined;
   for (const [host, snapshot] of known) {
     const state = snapshot.vms.get(id);
-    if (state && !state.replica) return { at: "lost", host, state };
+    if (!state || state.replica) continue;
+    // A restored object: its status pins the machine, which carries the uid that the object had before.
+    const uid = lostUid(vm, world, state);
+    return uid === undefined ? { at: "lost", host, state } : { at: "changed", host, state, uid };
   }
   return undefined;
 };
@@ -56,13 +63,22 @@ const stampOfLostUid = (
 ): Identity | undefined => {
   for (const [host, snapshot] of known) {
     for (const state of snapshot.vms.values()) {
-      const { stamp } = state;
-      if (!stamp || stamp.vmId !== state.id || state.replica || stamp.controlPlaneId !== world.controlPlaneId) continue;
-      if (stamp.namespace !== namespaceOf(vm) || stamp.name !== vm.metadata.name) continue;
-      if (stamp.uid !== vm.metadata.uid) return { at: "changed", host, state, uid: stamp.uid };
+      const uid = lostUid(vm, world, state);
+      if (uid !== undefined) return { at: "changed", host, state, uid };
     }
   }
   return undefined;
+};
+
+/** The uid of the machine's stamp, where that is of an object of this name which is no more. */
+const lostUid = (
+  vm: VirtualMachine,
+  { controlPlaneId }: World,
+  { id, stamp, replica }: VmState,
+): string | undefined => {
+  if (!stamp || stamp.vmId !== id || replica || stamp.controlPlaneId !== controlPlaneId) return undefined;
+  if (stamp.namespace !== namespaceOf(vm) || stamp.name !== vm.metadata.name) return undefined;
+  return stamp.uid === vm.metadata.uid ? undefined : stamp.uid;
 };
 
 /** Hosts whose things are not completely known now; `except` names one that is judged elsewhere. */

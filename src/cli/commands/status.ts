@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { ControlError, type ControlPlane } from "../../server/control.ts";
 import type { ControlStatus, FilesReport, HostReport } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
 import { keyShort } from "../names.ts";
@@ -15,12 +16,27 @@ export const statusCommand = (tools: Tools): Command =>
     .addHelpText("after", "\nExample:\n  aetherv status")
     .action(({ output }: { output?: string }) =>
       withControl(tools.context.connect(tools.where()), async (control) => {
-        const [status, hosts, files] = await Promise.all([control.status(), control.hosts(), control.problems()]);
+        const [status, hosts, files] = await Promise.all([
+          control.status(),
+          hostsOf(control, tools),
+          control.problems(),
+        ]);
         const { out } = tools.context.terminal;
         if (output === "json") return out(toJson({ ...status, hosts, ...files }));
         out([controlText(status, tools), hostsText(hosts, tools), filesText(files, tools)].filter(Boolean).join("\n"));
       }),
     );
+
+/** Who may not read the cluster's hosts is told so, and shown the rest. */
+const hostsOf = async (control: ControlPlane, { context }: Tools): Promise<readonly HostReport[]> => {
+  try {
+    return await control.hosts();
+  } catch (error) {
+    if (!(error instanceof ControlError) || error.code !== "Forbidden") throw error;
+    context.terminal.err(`hosts are not shown: ${error.message}\n`);
+    return [];
+  }
+};
 
 const controlText = (status: ControlStatus, tools: Tools): string => {
   const rows = [
