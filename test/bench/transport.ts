@@ -1,5 +1,4 @@
-// npm run bench:transport -- [--agent powershell|simulator] [--hosts 20] [--machines 200] [--rounds 100] [--json FILE]
-// A session's job against a bare SSH command and against a one-shot agent; deployment to many hosts; an unchanged inventory.
+// npm run bench:transport: what a job over SSH costs; see `usage` below and docs/performance.md.
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -11,21 +10,71 @@ import { ask, hostOf, request, transportOf } from "../rigs/sshd/connect.ts";
 import { USER, type SshdOptions } from "../rigs/sshd/options.ts";
 import { SshdRig, whyNoSshd } from "../rigs/sshd/sshd.ts";
 
-const { values } = parseArgs({
-  options: {
-    agent: { type: "string", default: "powershell" },
-    hosts: { type: "string", default: "20" },
-    machines: { type: "string", default: "200" },
-    rounds: { type: "string", default: "100" },
-    json: { type: "string" },
-  },
-});
-const agent = values.agent as SshdOptions["agent"];
-const [hosts, machines, rounds] = [values.hosts, values.machines, values.rounds].map(Number) as [
-  number,
-  number,
-  number,
-];
+const usage = `Usage: npm run bench:transport -- [options]
+
+A job in a session against a bare SSH command and against a one-shot agent; deployment of the agent to many hosts; a look at
+many machines of which none has changed. Every host is an sshd on loopback with the agent behind it.
+
+Options:
+  --agent powershell|simulator  the remote program (default powershell: the real agent on the emulated Hyper-V)
+  --hosts N                     hosts to deploy to, 1 to 100 (default 20)
+  --machines N                  machines of the host that is looked at, 1 to 1000 (default 200)
+  --rounds N                    round trips measured, 5 to 10000 (default 100)
+  --json FILE                   also write all numbers to a file
+  -h, --help                    show this text
+
+Exit code: 0 the goals hold, 1 one does not hold or the bench could not run, 2 wrong options.`;
+
+interface Options {
+  readonly agent: SshdOptions["agent"];
+  readonly hosts: number;
+  readonly machines: number;
+  readonly rounds: number;
+  readonly json?: string;
+}
+
+class UsageError extends Error {}
+
+/** Throws a UsageError that names the option and what it may be. */
+const optionsOf = (args: readonly string[]): Options | "help" => {
+  const { values } = parsed(args);
+  if (values.help) return "help";
+  const whole = (name: "hosts" | "machines" | "rounds", least: number, most: number): number => {
+    const text = values[name];
+    if (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
+    throw new UsageError(`--${name} must be a whole number from ${least} to ${most}, not "${text}"`);
+  };
+  const { agent, json } = values;
+  if (agent !== "powershell" && agent !== "simulator")
+    throw new UsageError(`--agent must be powershell or simulator, not "${agent}"`);
+  return {
+    agent,
+    hosts: whole("hosts", 1, 100),
+    machines: whole("machines", 1, 1000),
+    rounds: whole("rounds", 5, 10_000),
+    ...(json === undefined ? {} : { json }),
+  };
+};
+
+const parsed = (args: readonly string[]) => {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        agent: { type: "string", default: "powershell" },
+        hosts: { type: "string", default: "20" },
+        machines: { type: "string", default: "200" },
+        rounds: { type: "string", default: "100" },
+        json: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+};
+
+const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 const patience = () => AbortSignal.timeout(300_000);
 
 interface Times {
@@ -48,7 +97,7 @@ const measure = async (count: number, work: () => Promise<unknown>): Promise<Tim
 };
 
 /** The least that a command over SSH costs: a channel on an open connection, and a program that does nothing. */
-const bareExec = async (rig: SshdRig): Promise<Times> => {
+const bareExec = async (rig: SshdRig, rounds: number): Promise<Times> => {
   const program = join(rig.root, "bin/hostname.exe");
   await writeFile(program, "#!/bin/sh\n");
   await chmod(program, 0o755);
@@ -73,7 +122,7 @@ const bareExec = async (rig: SshdRig): Promise<Times> => {
 
 const short = () => request("job.get", { correlation_id: "01JDB3Q4V5W6X7Y8Z9ABCDEFGH" });
 
-const roundTrips = async (rig: SshdRig) => {
+const roundTrips = async (rig: SshdRig, rounds: number) => {
   const host = hostOf(rig);
   const transport = transportOf(host);
   const channel = await transport.session(patience());
@@ -81,7 +130,7 @@ const roundTrips = async (rig: SshdRig) => {
   const oneShot = await measure(5, () => transport.oneShot(short().line, () => undefined, patience()));
   channel.close();
   host.close();
-  const bare = await bareExec(rig);
+  const bare = await bareExec(rig, rounds);
   return {
     bareExecMs: bare,
     sessionJobMs: session,
@@ -94,18 +143,28 @@ const roundTrips = async (rig: SshdRig) => {
 const ratio = (a: number, b: number): number => Math.round((a / b) * 100) / 100;
 
 /** From nothing on any host to an agent that greets on each. */
-const deployment = async () => {
+const deployment = async ({ agent, hosts }: Options) => {
   const rigs: SshdRig[] = [];
   for (let n = 0; n < hosts; n += 1) rigs.push(await SshdRig.start({ shell: "cmd.exe", agent }));
   const gate = new Gate(5);
   const began = performance.now();
-  const channels = await Promise.all(
-    rigs.map((rig, n) => transportOf(hostOf(rig, { timeoutMs: 120_000 }), gate, `hv-${n}`).session(patience())),
-  );
-  const seconds = Math.round((performance.now() - began) / 100) / 10;
-  for (const channel of channels) channel.close();
-  for (const rig of rigs) await rig[Symbol.asyncDispose]();
-  return { hosts, seconds };
+  const seconds = (): number => Math.round((performance.now() - began) / 100) / 10;
+  let ready = 0;
+  const deploy = async (rig: SshdRig, n: number): Promise<AgentChannel> => {
+    const host = hostOf(rig, { timeoutMs: 120_000 });
+    const channel = await transportOf(host, gate, `hv-${n}`).session(patience());
+    ready += 1;
+    progress(`  agent ready on ${ready} of ${hosts} hosts after ${seconds()} s`);
+    return channel;
+  };
+  try {
+    const channels = await Promise.all(rigs.map(deploy));
+    const took = seconds();
+    for (const channel of channels) channel.close();
+    return { hosts, seconds: took };
+  } finally {
+    for (const rig of rigs) await rig[Symbol.asyncDispose]();
+  }
 };
 
 const layout = {
@@ -115,54 +174,118 @@ const layout = {
   trashRetentionSeconds: 86_400,
 };
 
-const seed = `
+const seed = (machines: number): string => `
 Import-Module -Name Hyper-V
 foreach ($n in 1..${machines}) { $null = Hyper-V\\New-VM -Name "vm$n" -Generation 2 -MemoryStartupBytes 1GB -NoVHD }
 `;
 
 /** One look at many machines of which none has changed since the look before. */
-const inventory = async (rig: SshdRig) => {
+const inventory = async (rig: SshdRig, machines: number) => {
   const host = hostOf(rig);
   const seeding: string[] = [];
-  const code = await host.runScript(seed, (text) => void seeding.push(text), patience());
-  if (code !== 0) return { skipped: `the machines could not be made: ${seeding.join("").slice(0, 300)}` };
+  const code = await host.runScript(seed(machines), (text) => void seeding.push(text), patience());
+  if (code !== 0) throw new Error(`the machines could not be made: ${seeding.join("").slice(0, 300)}`);
   const channel = await transportOf(host).session(patience());
   const look = async (since?: string) => {
     const calls = join(rig.root, "hyperv/calls.log");
     await rm(calls, { force: true });
     const asked = request("host.inventory", { layout, ...(since === undefined ? {} : { since }) });
     const began = performance.now();
-    const bytes = await answerBytes(channel, asked);
+    const result = await ask(channel, asked);
     const ms = Math.round(performance.now() - began);
-    const made = (await readFile(calls, "utf8").catch(() => "")).trim().split("\n").length;
-    return { bytes: bytes.size, calls: made, ms, result: bytes.result };
+    if (result.status !== "success") throw new Error(`host.inventory: ${result.message}`);
+    const made = (await readFile(calls, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+    const cimQueries = made.filter((line) => line.startsWith("CIM:")).length;
+    const bytes = Buffer.byteLength(JSON.stringify(result)) + asked.line.length;
+    const { digest } = result.data as { digest?: string };
+    return { digest, told: { bytes, cimQueries, cmdletCalls: made.length - cimQueries, ms } };
   };
   const first = await look();
-  const again = await look((first.result.data as { digest?: string }).digest);
+  const again = await look(first.digest);
   channel.close();
   host.close();
-  if (first.result.status !== "success") return { skipped: `host.inventory: ${first.result.message}` };
-  const told = ({ result: _, ...rest }: typeof first) => rest;
-  return { machines, whole: told(first), unchanged: told(again) };
+  return { machines, whole: first.told, unchanged: again.told };
 };
 
-const answerBytes = async (channel: AgentChannel, asked: ReturnType<typeof request>) => {
-  const result = await ask(channel, asked);
-  return { result, size: Buffer.byteLength(JSON.stringify(result)) + asked.line.length };
+const GOALS = { sessionToBare: 1.5, oneShotToSession: 15 };
+
+const bench = async (options: Options): Promise<boolean> => {
+  const { agent, hosts, machines, rounds, json } = options;
+  progress(`round trips: ${rounds} of each kind, ${agent}`);
+  const rig = await SshdRig.start({ shell: "cmd.exe", agent });
+  let trips: Awaited<ReturnType<typeof roundTrips>>;
+  let looked: Awaited<ReturnType<typeof inventory>> | undefined;
+  try {
+    trips = await roundTrips(rig, rounds);
+    if (agent === "powershell") progress(`inventory: ${machines} machines`);
+    // Only the emulated Hyper-V counts its calls.
+    looked = agent === "powershell" ? await inventory(rig, machines) : undefined;
+  } finally {
+    await rig[Symbol.asyncDispose]();
+  }
+  progress(`deployment: ${hosts} hosts`);
+  const deployed = await deployment(options);
+  const report = { agent, cores: cpus().length, ...trips, deployment: deployed, inventory: looked };
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
+  const verdicts = [
+    goal(
+      "session job / bare SSH command",
+      trips.sessionToBare,
+      trips.sessionToBare <= GOALS.sessionToBare,
+      `<= ${GOALS.sessionToBare}`,
+    ),
+    goal(
+      "one-shot / session job",
+      trips.oneShotToSession,
+      trips.oneShotToSession >= GOALS.oneShotToSession,
+      `>= ${GOALS.oneShotToSession}`,
+    ),
+  ];
+  const table: readonly (readonly [string, string])[] = [
+    ["bare SSH command, ms (median, p95)", `${trips.bareExecMs.median}, ${trips.bareExecMs.p95}`],
+    ["job in a session, ms", `${trips.sessionJobMs.median}, ${trips.sessionJobMs.p95}`],
+    ["one-shot agent, ms", `${trips.oneShotMs.median}, ${trips.oneShotMs.p95}`],
+    ...verdicts.map(({ title, text }) => [title, text] as const),
+    [`deployment to ${deployed.hosts} hosts, s`, String(deployed.seconds)],
+    ...(looked === undefined ? [] : [lookLine("whole", looked), lookLine("unchanged", looked)]),
+  ];
+  for (const [title, text] of table) console.log(`${title.padEnd(44)}  ${text}`);
+  return verdicts.every(({ holds }) => holds);
 };
 
-const why = await whyNoSshd(agent);
-if (why !== undefined) {
-  console.error(`skipped: ${why}`);
-  process.exit(1);
+const goal = (title: string, value: number, holds: boolean, wanted: string) => ({
+  title,
+  holds,
+  text: `${value} (goal ${wanted}: ${holds ? "holds" : "does NOT hold"})`,
+});
+
+const lookLine = (
+  which: "whole" | "unchanged",
+  looked: Awaited<ReturnType<typeof inventory>>,
+): readonly [string, string] => {
+  const { bytes, cimQueries, cmdletCalls, ms } = looked[which];
+  return [
+    `inventory of ${looked.machines} machines, ${which}`,
+    `${bytes} bytes, ${cimQueries} CIM queries, ${cmdletCalls} cmdlet calls, ${ms} ms`,
+  ];
+};
+
+const main = async (): Promise<number> => {
+  const options = optionsOf(process.argv.slice(2));
+  if (options === "help") {
+    console.log(usage);
+    return 0;
+  }
+  const why = await whyNoSshd(options.agent);
+  if (why === undefined) return (await bench(options)) ? 0 : 1;
+  console.error(`the bench can't run here: ${why}`);
+  return 1;
+};
+
+try {
+  process.exit(await main());
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(error instanceof UsageError ? `${message}\n\n${usage}` : `the bench failed: ${message}`);
+  process.exit(error instanceof UsageError ? 2 : 1);
 }
-const rig = await SshdRig.start({ shell: "cmd.exe", agent });
-const trips = await roundTrips(rig);
-const looked = agent === "powershell" ? await inventory(rig) : { skipped: "counts calls of the emulated Hyper-V only" };
-await rig[Symbol.asyncDispose]();
-const report = { agent, cores: cpus().length, ...trips, deployment: await deployment(), inventory: looked };
-console.log(JSON.stringify(report, null, 2));
-console.log(`session job / bare SSH command: ${trips.sessionToBare} (goal <= 1.5)`);
-console.log(`one-shot / session job: ${trips.oneShotToSession} (goal >= 15)`);
-if (values.json !== undefined) await writeFile(values.json, JSON.stringify(report, null, 2));
-process.exit(0);
