@@ -54,11 +54,16 @@ export class Rig {
       await cp(join(root, "manifests/samples"), rig.files, { recursive: true });
     }
     for (const host of hosts) {
-      const state = join(rig.data, "simulated", host);
-      await mkdir(state, { recursive: true });
-      await writeFile(join(state, "behaviour.json"), JSON.stringify({ latency: { factor } }));
+      await rig.speed(host, factor);
     }
     return rig;
+  }
+
+  /** From its next start on, the host takes `factor` times as long as by default. */
+  async speed(host: string, factor: number): Promise<void> {
+    const state = join(this.data, "simulated", host);
+    await mkdir(state, { recursive: true });
+    await writeFile(join(state, "behaviour.json"), JSON.stringify({ latency: { factor } }));
   }
 
   /** Starts `aetherv run`. */
