@@ -18,7 +18,7 @@ const ownPackages = [`golang-${goVersion}-go`, `golang-${goVersion}-src`, "etcd-
 const serverVersion = { gitVersion: "v1.36.0", gitMajor: "1", gitMinor: "36" };
 const maxBuffer = 1 << 26;
 
-/** `prototype`: built here. `envtest`: the real kube-apiserver of the folder that KUBEBUILDER_ASSETS names. */
+/** `prototype`: built from test/rigs/kube-api. `envtest`: the real kube-apiserver of the folder that KUBEBUILDER_ASSETS names. */
 export type KubeApiRig =
   | { readonly kind: "prototype" | "envtest"; readonly server: string; readonly etcd: string }
   | { readonly kind: "skipped"; readonly why: string };
@@ -40,7 +40,16 @@ const ofAssets = async (folder: string): Promise<KubeApiRig> => {
   const [server, etcd] = [join(folder, "kube-apiserver"), join(folder, "etcd")];
   for (const path of [server, etcd])
     if (!(await exists(path))) return { kind: "skipped", why: `KUBEBUILDER_ASSETS: ${path} does not exist` };
-  return { kind: "envtest", server, etcd };
+  return { kind: (await isBuiltHere(server)) ? "prototype" : "envtest", server, etcd };
+};
+
+/** The rig's own server, given under the real one's name, takes other flags than that. */
+const isBuiltHere = async (server: string): Promise<boolean> => {
+  const { stdout, stderr } = await run(server, ["--help"], { maxBuffer }).catch((error: unknown) => {
+    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+    return { stdout, stderr };
+  });
+  return `${stdout}${stderr}`.includes("--write-kubeconfig");
 };
 
 /** Resolves with why it failed. */

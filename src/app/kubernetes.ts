@@ -11,7 +11,7 @@ import { StandbyControl } from "../server/standby.ts";
 import { KubeClient } from "../stores/kubernetes/client.ts";
 import { openConnection } from "../stores/kubernetes/connection.ts";
 import { KubeEvents } from "../stores/kubernetes/events.ts";
-import { clusterIdentity } from "../stores/kubernetes/identity.ts";
+import { patientIdentity } from "../stores/kubernetes/identity.ts";
 import { acquireLease, holderOf, type Term } from "../stores/kubernetes/lease.ts";
 import { Reviews } from "../stores/kubernetes/reviews.ts";
 import { KubernetesStore } from "../stores/kubernetes/store.ts";
@@ -111,7 +111,8 @@ const lead = async (standby: Standby, term: Term, ending: AbortSignal): Promise<
   const { data, clock, random, log, monitoring } = options;
   try {
     store.writesDuring(term);
-    const controlPlaneId = await clusterIdentity(client, client.namespace, random);
+    const named = { client, namespace: client.namespace, random, clock, log };
+    const controlPlaneId = await patientIdentity(named, AbortSignal.any([term.lost, ending]));
     // Decisions on lists from before the Lease could repeat what the holder before us did last.
     await Promise.race([store.refreshed(), lossOf(term)]);
     const journal = await openJournal(data);

@@ -15,6 +15,7 @@ import { KubeClient } from "../../src/stores/kubernetes/client.ts";
 import { openConnection } from "../../src/stores/kubernetes/connection.ts";
 import { collectionPath, objectPath } from "../../src/stores/kubernetes/paths.ts";
 import { keyOf } from "../../src/api/resource.ts";
+import { lockCluster } from "./clusterLock.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -61,13 +62,20 @@ export const startKubeApi = async (): Promise<KubeApiOrWhy> => {
   }
 };
 
-/** Objects that are there already are somebody's: tests would remove them. */
+/** One test file at a time. Objects that are there already are somebody's: tests would remove them. */
 const ofCluster = async (kubeconfig: string): Promise<KubeApiOrWhy> => {
+  const unlock = await lockCluster(kubeconfig);
   const client = new KubeClient(await openConnection({ kubeconfig }), systemClock);
+  const stop = async (): Promise<void> => {
+    await client.close();
+    await unlock();
+  };
   await installCrds(client);
-  for (const object of await allObjects(client))
-    return { skipped: `TEST_KUBECONFIG: the cluster holds ${object.kind} ${object.metadata.name}: give an empty one` };
-  return { kubeconfig, client, own: undefined, stop: () => client.close() };
+  for (const { kind, metadata } of await allObjects(client)) {
+    await stop();
+    return { skipped: `TEST_KUBECONFIG: the cluster holds ${kind} ${metadata.name}: give an empty one` };
+  }
+  return { kubeconfig, client, own: undefined, stop };
 };
 
 /** All of our kinds, everywhere. */
@@ -220,11 +228,12 @@ class Servers implements OwnServer {
   }
 
   async #listens(port: number, child: ChildProcess): Promise<void> {
+    const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
     await eventually(`port ${port} answers`, async () => {
-      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${this.#said}`);
-      await opened(port);
+      if (!ended()) await opened(port);
       return true;
     });
+    if (ended()) throw new Error(`${child.spawnfile} ended with ${child.exitCode}: ${this.#said}`);
   }
 }
 

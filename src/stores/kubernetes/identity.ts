@@ -1,4 +1,4 @@
-import type { Random } from "../../engine/ports.ts";
+import type { Clock, Logger, Random } from "../../engine/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeError } from "./error.ts";
 
@@ -26,6 +26,31 @@ export const clusterIdentity = async (client: KubeClient, namespace: string, ran
     // Another replica was quicker.
     if (!(error instanceof KubeError) || error.code !== 409) throw error;
     return idOf(await client.call<ConfigMap>({ verb: "get", path: `${path}/${identityName}` }), namespace);
+  }
+};
+
+interface PatientOptions {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const retryMs = 1_000;
+
+/** As clusterIdentity, asked again while the API server does not answer or fails, until the signal fires. What it refuses is thrown. */
+export const patientIdentity = async (options: PatientOptions, signal: AbortSignal): Promise<string> => {
+  const { client, namespace, random, clock, log } = options;
+  for (;;) {
+    try {
+      return await clusterIdentity(client, namespace, random);
+    } catch (error) {
+      const passes = error instanceof KubeError && (error.code === 0 || error.code === 429 || error.code >= 500);
+      if (!passes || signal.aborted) throw error;
+      log.warn({ err: error }, `ConfigMap ${identityName} cannot be read; it is tried again`);
+      await clock.sleep(retryMs * (0.8 + random.next() * 0.4), signal);
+    }
   }
 };
 

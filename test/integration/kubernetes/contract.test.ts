@@ -67,6 +67,9 @@ describe("Kubernetes store", () => {
     it("passes the contract of stores", ({ skip }) => skip(api.skipped));
     return;
   }
-  afterAll(() => api.stop());
+  afterAll(async () => {
+    await removeAll(api.client);
+    await api.stop();
+  });
   storeContract(() => open(api));
 });
