@@ -33,13 +33,16 @@ export class HttpClient implements ControlPlane {
     this.#send = send;
   }
 
-  status = (signal?: AbortSignal): Promise<Api.ControlStatus> => this.#json("GET", "/v1/status", undefined, signal);
   hosts = (): Promise<readonly Api.HostReport[]> => this.#json("GET", "/v1/hosts");
   problems = (): Promise<Api.FilesReport> => this.#json("GET", "/v1/problems");
   trash = (): Promise<readonly Api.TrashEntry[]> => this.#json("GET", "/v1/trash");
   backup = (): Promise<Api.Backup> => this.#json("GET", "/v1/backup");
   plan = (request: Api.PlanRequest): Promise<Api.PlanReport> => this.#json("POST", "/v1/plan", request);
   restore = (request: Api.RestoreRequest): Promise<Api.RestoreReport> => this.#json("POST", "/v1/restore", request);
+
+  status(signal?: AbortSignal): Promise<Api.ControlStatus> {
+    return this.#json("GET", "/v1/status", undefined, signal);
+  }
 
   list(kind: string, namespace?: string): Promise<readonly Resource[]> {
     return this.#json("GET", `/v1/objects/${kind}${query({ namespace })}`);

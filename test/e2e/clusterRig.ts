@@ -20,11 +20,16 @@ export class ClusterPlane {
   readonly child: ChildProcess;
   said = "";
 
-  constructor(data: string, kubeconfig: string, ...more: readonly string[]) {
+  /** `program`: another build's main.ts. */
+  constructor(
+    data: string,
+    kubeconfig: string,
+    { program = join(root, "src/app/main.ts"), more = [] }: { program?: string; more?: readonly string[] } = {},
+  ) {
     this.data = data;
     this.client = new SocketClient(join(data, "aetherv.sock"));
     const args = ["run", "--kubernetes", "--allow-local-hosts", "--kubeconfig", kubeconfig, "--data", data, ...more];
-    this.child = spawn(process.execPath, [join(root, "src/app/main.ts"), ...args], {
+    this.child = spawn(process.execPath, [program, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.child.stdout, this.child.stderr])
@@ -56,12 +61,14 @@ export const samples = async (): Promise<readonly Resource[]> => {
   const folder = join(root, "manifests/samples");
   const files = (await readdir(folder)).filter((name) => name.endsWith(".yaml"));
   const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
-  return texts
-    .flatMap((text) =>
-      parseAllDocuments(text, { version: "1.1" }).map((document) => document.toJS() as Resource | null),
-    )
-    // The folder's kustomization is no object.
-    .filter((object) => object !== null && "metadata" in object);
+  return (
+    texts
+      .flatMap((text) =>
+        parseAllDocuments(text, { version: "1.1" }).map((document) => document.toJS() as Resource | null),
+      )
+      // The folder's kustomization is no object.
+      .filter((object) => object !== null && "metadata" in object)
+  );
 };
 
 export const applyAll = async (client: KubeClient, objects: readonly Resource[]): Promise<void> => {

@@ -107,10 +107,10 @@ describe("kubectl aetherv", { timeout: 120_000 }, () => {
     // The Service's own judge asks the same cluster: by the proxy, which knows what a token was made for.
     const own = join(data, "plane.kubeconfig");
     await proxy.kubeconfig(own, { plane: { token: "admin" } });
-    const leader = new ClusterPlane(data, own, "--api-address", `127.0.0.1:${ports.leader}`);
+    const leader = new ClusterPlane(data, own, { more: ["--api-address", `127.0.0.1:${ports.leader}`] });
     planes.push(leader);
     made = await allReady(client, leader);
-    planes.push(new ClusterPlane(standbyData, own, "--api-address", `127.0.0.1:${ports.standby}`));
+    planes.push(new ClusterPlane(standbyData, own, { more: ["--api-address", `127.0.0.1:${ports.standby}`] }));
   }, 120_000);
 
   afterAll(async () => {

@@ -11,6 +11,8 @@ import { serviceSender } from "./service.ts";
 
 const pageSize = "500";
 const watchMs = 2_000;
+const statusTries = 10;
+const statusWaitMs = 200;
 
 /** Who wrote an annotation, in managedFields. */
 const fieldManager = "kubectl-aetherv";
@@ -42,6 +44,15 @@ export class ClusterControl extends HttpClient {
   constructor(cluster: Cluster, service: string | undefined) {
     super(serviceSender(cluster, service));
     this.#cluster = cluster;
+  }
+
+  /** Of the leader: a Service takes any replica. That of a standby where nobody leads. */
+  override async status(signal?: AbortSignal): Promise<Api.ControlStatus> {
+    for (let tries = 1; ; tries += 1) {
+      const status = await super.status(signal);
+      if (status.mode !== "standby" || tries >= statusTries) return status;
+      await sleep(statusWaitMs);
+    }
   }
 
   override list(kind: string, namespace?: string): Promise<readonly Resource[]> {
