@@ -67,10 +67,10 @@ export class Replica {
   readonly client: SocketClient;
   said = "";
 
-  private constructor(data: string, kubeconfig: string) {
+  private constructor(data: string, kubeconfig: string, more: readonly string[]) {
     this.data = data;
     this.client = new SocketClient(join(data, "aetherv.sock"));
-    const words = ["run", "--kubernetes", "--kubeconfig", kubeconfig, "--data", data, "--allow-local-hosts"];
+    const words = ["run", "--kubernetes", "--kubeconfig", kubeconfig, "--data", data, "--allow-local-hosts", ...more];
     this.child = spawn(process.execPath, [join(root, "src/app/main.ts"), ...words, "--log-level", "info"], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -80,11 +80,11 @@ export class Replica {
     this.child.once("exit", () => process.off("exit", this.#kill));
   }
 
-  static async start(kubeconfig: string, hosts: SimulatedHosts): Promise<Replica> {
+  static async start(kubeconfig: string, hosts: SimulatedHosts, ...more: readonly string[]): Promise<Replica> {
     const data = await mkdtemp(join(hosts.folder, "replica-"));
     // The hosts are the same, whoever leads.
     await symlink(join(hosts.folder, "simulated"), join(data, "simulated"));
-    return new Replica(data, kubeconfig);
+    return new Replica(data, kubeconfig, more);
   }
 
   readonly #kill = (): void => void this.child.kill("SIGKILL");
