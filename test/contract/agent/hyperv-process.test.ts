@@ -201,7 +201,7 @@ else
         await other.send(request("agent.hello", {}));
         await setFaults(root, [{ on: "Add-VMNetworkAdapter", do: "delay", ms: 1500 }]);
         const results = await Promise.all(
-          machines.map((vmOwner, index) => {
+          machines.map(async (vmOwner, index) => {
             const nic = { kind: "NetworkAdapter", namespace: "default", name: "lan", uid: `lan-${vmOwner.uid}` };
             return [session, other][index]?.send(
               request("nic.create", { owner: nic, vmId: ids[index], vmOwner, config: { connected: false } }),
@@ -211,7 +211,9 @@ else
         await setFaults(root, []);
         await other.close();
         expect(results.map((result) => result?.status)).toEqual(["success", "success"]);
-        expect(new Set(results.map((result) => (result?.data as { macAddress: string }).macAddress)).size).toBe(2);
+        expect(
+          new Set(results.map((result) => (result?.data as { macAddress: string } | undefined)?.macAddress)).size,
+        ).toBe(2);
       },
       TIMEOUT,
     );
