@@ -1,5 +1,5 @@
 import type { NetworkAdapter } from "../../src/api/generated/types.ts";
-import { condition } from "../../src/engine/conditions.ts";
+import { condition, findCondition } from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { shownChanges } from "../../src/engine/plan.ts";
 import { closeStatus } from "../shared/closing.ts";
@@ -57,11 +57,14 @@ export const addressCondition = (adapter: NetworkAdapter, world: World): readonl
   const { ipv4, ipv6, virtualMachine } = adapter.spec;
   if (!ipv4 && !ipv6) return [];
   const vm = vmObject(world, adapter, virtualMachine);
-  const [reason, message] = vm?.spec.guest
-    ? (["GuestConfigurationPending", "This version does not publish guest configuration yet."] as const)
-    : ([
-        "NoGuestConfiguration",
-        `VirtualMachine ${virtualMachine} has no guest section: addresses are not configured.`,
-      ] as const);
-  return [condition("AddressConfigured", "False", reason, message)];
+  if (!vm?.spec.guest) {
+    const message = `VirtualMachine ${virtualMachine} has no guest section: addresses are not configured.`;
+    return [condition("AddressConfigured", "False", "NoGuestConfiguration", message)];
+  }
+  const guest = findCondition(vm.status?.conditions, "GuestConfigured");
+  return [
+    guest?.status === "True"
+      ? condition("AddressConfigured", "True", "Applied", "The guest has the declared addresses.")
+      : condition("AddressConfigured", "False", guest?.reason ?? "GuestConfigurationPending", guest?.message ?? ""),
+  ];
 };

@@ -29,10 +29,10 @@ interface Place {
 const bare = (image: string): string => image.replace(/\.iso$/i, "");
 
 /** The image's name for a medium's path, without folder and extension; undefined for an empty drive. */
-const mediumName = (drive: DvdDrive | undefined): string | undefined =>
+export const mediumName = (drive: DvdDrive | undefined): string | undefined =>
   drive?.path === undefined ? undefined : bare(drive.path.split("\\").at(-1) ?? drive.path);
 
-const sameImage = (a: string | undefined, b: string | undefined): boolean =>
+export const sameImage = (a: string | undefined, b: string | undefined): boolean =>
   a === undefined || b === undefined ? a === b : pathKey(bare(a)) === pathKey(bare(b));
 
 /**
@@ -58,7 +58,7 @@ export const drivePlaces = (vm: VirtualMachine, state: VmState): DrivePlace[] =>
 };
 
 /** The first free place for a new drive, clear of places that disks of the machine ask for. */
-const freePlace = (state: VmState, devices: Devices, taken: readonly Place[]): Place | undefined => {
+export const freePlace = (state: VmState, devices: Devices, taken: readonly Place[]): Place | undefined => {
   const type = state.generation === 1 ? "IDE" : "SCSI";
   const asked = devices.disks.flatMap(({ object: { spec } }) => {
     const { controller = "SCSI", controllerNumber, controllerLocation } = spec.attachment ?? {};

@@ -30,9 +30,12 @@ const claim = (vm: VirtualMachine, host: string | undefined): MetadataChange | u
   return { finalizers: held ? finalizers : [...finalizers, finalizer], annotations: { [annotations.host]: host } };
 };
 
+const joined = (a: MetadataChange | undefined, b: MetadataChange | undefined): MetadataChange | undefined =>
+  a && b ? { ...b, ...a, annotations: { ...b.annotations, ...a.annotations } } : (a ?? b);
+
 const decide: Kind<VirtualMachine>["decide"] = (vm, world) => {
   const { verdict, host } = isDeleting(vm) ? { verdict: deletion(vm, world), host: undefined } : manage(vm, world);
-  const metadata = claim(vm, host);
+  const metadata = joined(claim(vm, host), isPaused(vm) ? undefined : verdict.metadata);
   const held = metadata !== undefined || (isPaused(vm) && verdict.act?.do === "job");
   return decision(vm, verdict, {
     ...(metadata && { metadata }),

@@ -10,6 +10,9 @@ import { busyDependents, dependentChanges } from "./dependents.ts";
 import { wantedPower } from "./desired.ts";
 import { devicesOf, missingDevices } from "./devices.ts";
 import { drivePlaces } from "./dvd.ts";
+import { guestVerdict } from "./guest.ts";
+import type { GuestVerdict } from "./guest.ts";
+import { mediumSteps } from "./medium.ts";
 import { settingSteps } from "./plan.ts";
 import type { Planned } from "./plan.ts";
 import { enforcedPower, inTransition, nextPower, powerDeadline, powerStep, shownPower } from "./power.ts";
@@ -34,6 +37,7 @@ interface Standing {
   readonly settings: readonly Planned[];
   readonly pending: readonly PendingChange[];
   readonly approval: Approval;
+  readonly guest: GuestVerdict;
 }
 
 const standingOf = (scene: Scene, state: VmState): Standing => {
@@ -50,7 +54,8 @@ const standingOf = (scene: Scene, state: VmState): Standing => {
   const own = [...pendingOf(settings.map(({ step }) => step)), ...frozenOf(waiting)];
   const pending = [...own, ...dependentChanges(sight.devices)];
   const dependentsBusy = busyDependents(sight.devices, vm.status?.approval).length > 0;
-  return { scene, sight, settings, pending, approval: approve({ vm, host, state, pending, dependentsBusy, world }) };
+  const approval = approve({ vm, host, state, pending, dependentsBusy, world });
+  return { scene, sight, settings, pending, approval, guest: guestVerdict(scene, sight) };
 };
 
 const frozenOf = (steps: readonly Step[]): readonly PendingChange[] =>
@@ -98,17 +103,23 @@ const startWaits = ({ scene: { vm, world }, sight, approval }: Standing): PowerP
 };
 
 /** What can be sent now, the most urgent first. */
-const candidates = ({ scene: { vm }, sight: { state }, settings }: Standing, power: PowerPlan | undefined): Step[] => {
+const candidates = ({ scene, sight, settings, guest }: Standing, power: PowerPlan | undefined): Step[] => {
+  const { vm } = scene;
+  const { state } = sight;
   const doable = settings.filter(({ step, possible }) => possible && step.effect === "Hot").map(({ step }) => step);
   const powered = power && !power.waits ? [powerStep(vm, state.id, state.state, power.to)] : [];
   // A saved or paused machine takes nothing: it is started or resumed first.
-  return state.state === "Saved" || state.state === "Paused" ? [...powered, ...doable] : [...doable, ...powered];
+  if (state.state === "Saved" || state.state === "Paused") return [...powered, ...doable];
+  const medium = mediumSteps(scene, sight, { started: wasStarted(vm, state), configured: isConfigured(guest) });
+  return [...doable, ...medium, ...powered, ...(guest.step ? [guest.step] : [])];
 };
+
+const isConfigured = ({ condition }: GuestVerdict): boolean => condition?.status === "True";
 
 /** What to do with a machine that is there. */
 export const present = (scene: Scene, state: VmState): Verdict => {
   const standing = standingOf(scene, state);
-  const { sight, pending, approval, settings } = standing;
+  const { sight, pending, approval, settings, guest } = standing;
   const power = powerPlan(standing);
   const common = {
     sight,
@@ -116,10 +127,17 @@ export const present = (scene: Scene, state: VmState): Verdict => {
     approval,
     plan: wholePlan(standing, power),
     ...wakeOf(approval, power),
+    ...(guest.metadata && { metadata: guest.metadata }),
+    ...(guest.status && { guest: guest.status }),
   };
+  const guestCondition = guest.condition ? [guest.condition] : [];
   const busy = busyMessage(scene, state);
   if (busy)
-    return { ...common, trio: conditions.waiting("WaitingForJob", busy), more: restartRequired(standing, power) };
+    return {
+      ...common,
+      trio: conditions.waiting("WaitingForJob", busy),
+      more: [...restartRequired(standing, power), ...guestCondition],
+    };
   const steps = candidates(standing, power);
   const last = scene.world.lastFault;
   // A job that keeps failing must not hold up the others, but nothing is started first in a state that nobody declared.
@@ -130,8 +148,9 @@ export const present = (scene: Scene, state: VmState): Verdict => {
     ...restartRequired(standing, power),
     ...settingsConditions(settings),
     ...powerConditions(standing, power),
+    ...guestCondition,
   ];
-  if (!next) return { ...common, more, trio: restTrio(standing, power) };
+  if (!next) return { ...common, more, ...atRest(standing, power) };
   const deadline = next.operation === "vm.power" ? powerDeadline(scene.vm) : updateDeadline;
   return { ...common, more, act: vmJob(scene, next, deadline), trio: jobTrio(next, standing, power) };
 };
@@ -166,6 +185,17 @@ const jobTrio = (
     return conditions.changesPending(`The machine can't be stopped gracefully: ${last.fault.message}`);
   }
   return faultTrio(next.operation, last) ?? conditions.progressing(`${next.operation} is next.`);
+};
+
+/** Nothing to send: as the settings say; when they are as declared, as the guest does. */
+const atRest = (standing: Standing, power: PowerPlan | undefined): Pick<Verdict, "trio" | "act"> => {
+  const { guest, scene } = standing;
+  const trio = restTrio(standing, power);
+  const isFine = trio.some(({ type, status }) => type === "Ready" && status === "True");
+  return {
+    trio: isFine && guest.trio ? guest.trio : trio,
+    ...(guest.look === true && { act: { do: "look", host: scene.hostName } }),
+  };
 };
 
 /** Nothing to send: why, or converged. */

@@ -1,5 +1,5 @@
 import type { GuardSettings } from "./massDelete.ts";
-import type { Clock, EventRecorder, Hosts, Kind, Logger, Observer, Random, Store } from "./ports.ts";
+import type { Clock, EventRecorder, GuestConfigs, Hosts, Kind, Logger, Observer, Random, Store } from "./ports.ts";
 
 /** What the engine is put together from. */
 export interface EngineParts {
@@ -11,6 +11,8 @@ export interface EngineParts {
   readonly log: Logger;
   readonly events: EventRecorder;
   readonly controlPlaneId: string;
+  /** Absent: guest configuration is neither sealed nor published. */
+  readonly guests?: GuestConfigs | undefined;
   readonly observer?: Observer | undefined;
   /** Brakes on many deletions at the same time; file mode's when absent. */
   readonly massDelete?: GuardSettings;

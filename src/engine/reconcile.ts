@@ -106,6 +106,7 @@ export class Reconciler {
       referrers: (of) => this.#around.referrers(of),
       host: (name) => this.#parts.hosts.host(name),
       assumedHosts: this.assumedHosts,
+      guests: this.#parts.guests,
       ...(same?.lastFault && { lastFault: same.lastFault }),
       ...(same?.lastJob && { lastJob: same.lastJob }),
       ...(massDelete && { massDelete }),

@@ -16,6 +16,7 @@ import type {
   Act,
   Decision,
   FinishedJob,
+  GuestConfigs,
   HostView,
   JobInFlight,
   Kind,
@@ -224,6 +225,9 @@ export class Lab {
     else this.objects.set(key, { ...object, metadata: { ...object.metadata, deletionTimestamp } });
   }
 
+  /** Guest configuration, where a test is about it. */
+  guests?: GuestConfigs;
+
   world(resource: Resource): World {
     const { lastFault, lastJob } = this.#remembered.get(resource.metadata.uid) ?? {};
     const all = [...this.objects.values()];
@@ -244,6 +248,7 @@ export class Lab {
         ),
       host: (name) => this.hosts.get(name),
       assumedHosts: new Map(),
+      guests: this.guests,
       ...(lastFault && { lastFault }),
       ...(lastJob && { lastJob }),
       ...(massDelete && resource.metadata.deletionTimestamp !== undefined && { massDelete }),

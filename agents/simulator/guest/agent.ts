@@ -34,6 +34,8 @@ const retryMs = 60_000;
 export interface Looked {
   readonly vm: Vm;
   readonly againMs?: number;
+  /** Likewise after a failure; never made shorter: a model without latency would try for ever at the same moment. */
+  readonly retryMs?: number;
 }
 
 const onMedium = (vm: Vm): boolean =>
@@ -116,7 +118,7 @@ const worked = (vm: Vm, agent: GuestAgent, opened: Extract<Opened, { verdict: "A
   if (failure !== undefined) {
     const { work: _work, ...idle } = pinned;
     const report = { state: "Failed", ...at(opened), step, error: failure } as const;
-    return { vm: told(vm, { ...idle, report }), againMs: retryMs };
+    return { vm: told(vm, { ...idle, report }), retryMs };
   }
   const applied = applyModule(vm, step, opened.values);
   const reboots = family === "Windows" && step === "hostname";

@@ -52,10 +52,10 @@ const written = (world: World, vm: Vm, at: number): void => {
 };
 
 /** The machine after a look of its guest agent, which looks again after a while. */
-const looked = (at: number, factor: number, { vm, againMs }: Looked): Vm =>
-  againMs === undefined
-    ? vm
-    : { ...vm, due: [...withoutLooks(vm), { at: at + Math.max(1, againMs * factor), what: "GuestAgent" }] };
+const looked = (at: number, factor: number, { vm, againMs, retryMs }: Looked): Vm => {
+  const wait = againMs === undefined ? retryMs : Math.max(1, againMs * factor);
+  return wait === undefined ? vm : { ...vm, due: [...withoutLooks(vm), { at: at + wait, what: "GuestAgent" }] };
+};
 
 const withoutLooks = (vm: Vm): readonly Due[] => vm.due.filter(({ what }) => what !== "GuestAgent");
 
