@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { VMHost } from "../../../src/api/generated/types.ts";
@@ -41,6 +41,7 @@ describe.skipIf(why !== undefined)("aetherv host", () => {
         "ok host key",
         "ok login",
         "ok PowerShell",
+        "ok clock",
         "ok stub",
         "ok Hyper-V module",
         "ok agent",
@@ -63,6 +64,52 @@ describe.skipIf(why !== undefined)("aetherv host", () => {
     expect(code).toBe(1);
     expect(verdicts(out).slice(0, 4)).toEqual(["ok DNS", "ok TCP", "failed host key", "skipped login"]);
     expect(out).toContain("replace its fingerprint in hostKeys");
+  });
+
+  it.each([
+    {
+      why: "an execution policy",
+      says: "File C:\\ProgramData\\AetherV\\stub.ps1 cannot be loaded. The file C:\\ProgramData\\AetherV\\stub.ps1 is not\ndigitally signed. For more information, see about_Execution_Poli\ncies at https:/go.microsoft.com/fwlink/?LinkID=135170.\n    + FullyQualifiedErrorId : UnauthorizedAccess",
+      exit: 1,
+      step: "failed PowerShell",
+      text: /execution policy \(AllSigned or Restricted, by group policy\) forbids the stub/,
+      help: "Get-ExecutionPolicy -List",
+    },
+    {
+      why: "a language mode",
+      says: "",
+      exit: 78,
+      step: "failed PowerShell",
+      text: /holds PowerShell in ConstrainedLanguage mode/,
+      help: "run in FullLanguage mode",
+    },
+    {
+      why: "no stub",
+      says: 'Das Argument "C:\\ProgramData\\AetherV\\stub.ps1" fuer den Parameter -File ist nicht vorhanden.',
+      exit: 64,
+      step: "failed stub",
+      text: /AetherV's stub is not on the host/,
+      help: "aetherv host prepare",
+    },
+    {
+      why: "no PowerShell",
+      says: "'powershell.exe' is not recognized as an internal or external command",
+      exit: 1,
+      step: "failed PowerShell",
+      text: /did not start \(exit code 1\): 'powershell.exe' is not recognized/,
+      help: "on the PATH of the account",
+    },
+  ])("tells $why, and what to do", { timeout: 60_000 }, async ({ says, exit, step, text, help }) => {
+    const path = join(sshd.root, "bin/powershell.exe");
+    await rename(path, `${path}.away`);
+    await writeFile(`${path}.says`, says);
+    await writeFile(path, `#!/bin/sh\ncat '${path}.says' >&2\nexit ${exit}\n`, { mode: 0o755 });
+    const { code, out } = await host("check", "hv1");
+    await rename(`${path}.away`, path);
+    expect(code).toBe(1);
+    expect(verdicts(out)).toEqual(expect.arrayContaining(["ok login", step, "skipped agent"]));
+    expect(out).toMatch(text);
+    expect(out).toContain(help);
   });
 
   it("prints a setup script that PowerShell parses, with the key's public half only", { timeout: 60_000 }, async () => {
