@@ -1,7 +1,7 @@
 // npm run bench:kubernetes -- [--json FILE] [--vms 100,1000] [--hosts 10] [--factor 1] [--idle 60] [--source] [--keep]
 // A whole control plane over a real API server: 3 objects a machine from apply to Ready against the floor, idleness, restart.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -53,6 +53,10 @@ interface Result {
   readonly requestsAnObject: number;
   readonly reconcilesAnObject: number;
   readonly planeCpuSeconds: number;
+  /** Of etcd and the API server. */
+  readonly serversCpuSeconds: number;
+  /** Processes that wanted a processor, this bench's included: the average over the last minute of converging. */
+  readonly load: number;
   readonly planeRssMiB: number;
   readonly planePeakMiB: number;
   readonly idle: Idle;
@@ -190,14 +194,15 @@ const measureRestart = async (bench: Bench): Promise<{ seconds: number; jobs: nu
 const converge = async (bench: Bench, plane: RunningPlane, machines: number) => {
   const { client } = bench.api;
   const objects = Array.from({ length: machines }, (_, index) => documentsOf(machineDocuments(index))).flat();
-  const [before, usedBefore] = [await countersOf(plane), plane.usage()];
+  const [before, usedBefore, serversBefore] = [await countersOf(plane), plane.usage(), plane.servers()];
   const begin = Date.now();
   const done = allReady(plane, KINDS, objects.length);
   await inParallel(objects, APPLIERS, (object) => apply(client, object));
   const applySeconds = round((Date.now() - begin) / 1000);
   say(`  ${objects.length} objects applied within ${applySeconds} s`);
   const convergeMs = (await done) - begin;
-  const [after, used] = [await countersOf(plane), plane.usage()];
+  const [after, used, servers] = [await countersOf(plane), plane.usage(), plane.servers()];
+  const [load = 0] = loadavg();
   say(`  converged after ${round(convergeMs / 1000)} s`);
   const notReady = (await allObjects(client)).filter((object) => KINDS.includes(object.kind) && !isReady(object));
   if (notReady.length > 0) throw new Error(`${notReady.length} objects are not Ready as the API server tells`);
@@ -215,6 +220,8 @@ const converge = async (bench: Bench, plane: RunningPlane, machines: number) => 
     requestsAnObject: round((objectWrites(after) - objectWrites(before)) / objects.length),
     reconcilesAnObject: round(grown("reconciles") / objects.length, 1),
     planeCpuSeconds: round(used.plane.cpuSeconds - usedBefore.plane.cpuSeconds, 1),
+    serversCpuSeconds: round(servers.cpuSeconds - serversBefore.cpuSeconds, 1),
+    load: round(load, 1),
   };
 };
 
@@ -291,6 +298,8 @@ const rows: readonly (readonly [string, (one: Result) => string | number])[] = [
   ["all writing requests an object, Events included", (one) => one.requestsAnObject],
   ["reconciles an object", (one) => one.reconcilesAnObject],
   ["CPU of the control plane, s", (one) => one.planeCpuSeconds],
+  ["CPU of etcd and the API server, s", (one) => one.serversCpuSeconds],
+  ["load of the machine meanwhile", (one) => one.load],
   ["memory (RSS) of the control plane, MiB", (one) => one.planeRssMiB],
   ["its peak, MiB", (one) => one.planePeakMiB],
   ["idle: seconds", (one) => one.idle.seconds],

@@ -73,6 +73,11 @@ export class RunningPlane {
     return this.child.pid ?? 0;
   }
 
+  /** The other processes that this one has started: servers that the bench needs. */
+  servers(): Usage {
+    return usageOf(childrenOf(process.pid).filter((pid) => pid !== this.#pid));
+  }
+
   usage(): { readonly plane: Usage; readonly agents: Usage } {
     return { plane: usageOf([this.#pid]), agents: usageOf(childrenOf(this.#pid)) };
   }
