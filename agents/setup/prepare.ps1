@@ -107,6 +107,18 @@ foreach ($path in $writable) {
     Write-Step -Text "letting $user write $path"
     Invoke-Icacls -Arguments @($path, '/grant', "${user}:(OI)(CI)M")
 }
+# Deleted disks wait in the trash on their own volume: a folder at its root, where the account may not write otherwise.
+$volumes = @(Get-CimInstance -ClassName 'Win32_Volume' | ForEach-Object -Process { $_.Name } | Sort-Object -Property 'Length' -Descending)
+$trashes = @($writable | ForEach-Object -Process {
+        $folder = "$_\"
+        $volume = $volumes | Where-Object -FilterScript { $folder.StartsWith($_, [System.StringComparison]::OrdinalIgnoreCase) } | Select-Object -First 1
+        if ($null -ne $volume) { "${volume}AetherV.Trash" }
+    } | Sort-Object -Unique)
+foreach ($path in $trashes) {
+    if (-not (Test-Path -LiteralPath $path)) { $null = New-Item -ItemType 'Directory' -Path $path }
+    Write-Step -Text "letting $user write $path"
+    Invoke-Icacls -Arguments @($path, '/inheritance:r', '/grant:r', "${administrators}:(OI)(CI)F", "${system}:(OI)(CI)F", "${user}:(OI)(CI)M")
+}
 foreach ($path in $readable) {
     if (Test-Path -LiteralPath $path) { Invoke-Icacls -Arguments @($path, '/grant', "${user}:(OI)(CI)RX") }
 }
