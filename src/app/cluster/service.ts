@@ -134,7 +134,7 @@ const patiently = async ({ viaApiServer }: Target, send: () => Promise<Answer>):
   for (let tries = 1; ; tries += 1) {
     const answer = await send();
     if (answer.statusCode !== 503 || !viaApiServer || tries >= standbyTries) return answer;
-    await answer.body.resume();
+    answer.body.resume();
     await sleep(standbyWaitMs);
   }
 };

@@ -1,6 +1,6 @@
 import { annotations as names } from "../../api/annotations.ts";
 import type { VirtualDisk, VirtualMachine, VMHost } from "../../api/generated/types.ts";
-import { keyOf, type Condition, type Resource } from "../../api/resource.ts";
+import { keyOf, type Condition, type Key, type Resource } from "../../api/resource.ts";
 import type { Decision, Objects, Step } from "../../engine/ports.ts";
 import type { PlanAction, PlannedChange, PlannedObject } from "../../server/control.ts";
 import { fieldDiff } from "./diff.ts";
@@ -19,9 +19,6 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
   const deleting = resource.metadata.deletionTimestamp !== undefined;
   // What is deleted is not changed on the way.
   const changes = deleting ? [] : [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
-  const machine = machineOf(input);
-  const approval = machine?.spec.disruption?.approval ?? "Manual";
-  const awaits = approval === "Manual" && changes.some(({ effect }) => effect === "Disruptive" || effect === "Restart");
   const isNew = draft !== undefined && draft.before === undefined;
   const nothing = changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew;
   // A host that is not as declared although nothing can be done must not read as "no changes".
@@ -34,10 +31,22 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
     place: draft?.place,
     note: deleting ? deletionNote(resource, objects) : stepsNote(decision),
     blocked: deleting ? deletionBlock(input) : blockedBy(decision, changes),
-    planHash: approval === "Manual" ? (decision.status as { planHash?: string } | undefined)?.planHash : undefined,
-    machine: awaits && machine && resource.kind !== "VirtualMachine" ? keyOf(machine) : undefined,
-    approval,
+    ...consentOf(input, changes),
   });
+};
+
+/** Whose approval the changes need, if they need one. */
+const consentOf = (
+  input: ReportInput,
+  changes: readonly PlannedChange[],
+): Pick<PlannedObject, "approval"> & { planHash: string | undefined; machine: Key | undefined } => {
+  const machine = machineOf(input);
+  const approval = machine?.spec.disruption?.approval ?? "Manual";
+  if (approval === "Automatic") return { planHash: undefined, machine: undefined, approval };
+  const { planHash } = (input.decision.status ?? {}) as { planHash?: string };
+  const awaits = changes.some(({ effect }) => effect === "Disruptive" || effect === "Restart");
+  const other = awaits && machine && input.resource.kind !== "VirtualMachine" ? keyOf(machine) : undefined;
+  return { planHash, machine: other, approval };
 };
 
 /** Whether a person has to act before anything can be done; what ails a host itself is no part of a plan. */

@@ -46,7 +46,7 @@ const paint = (action: PlanAction, colours: Colours): ((text: string) => string)
   ({ create: colours.green, adopt: colours.green, update: colours.yellow, delete: colours.red })[action];
 
 const objectText = (object: PlannedObject, colours: Colours): string => {
-  const { key, action, host, place, note, blocked, planHash } = object;
+  const { key, action, host, place, note, blocked, planHash, machine } = object;
   const title = `${key.kind} ${key.namespace === "" ? "" : `${key.namespace}/`}${key.name}`;
   const where = [host === undefined ? "" : `on ${host}`, place ? placeText(place) : ""].filter(Boolean).join(", ");
   const head = `${signs[action]} ${action} ${title}`;
@@ -56,6 +56,7 @@ const objectText = (object: PlannedObject, colours: Colours): string => {
   // One guard holds many: its message stands once, below.
   if (blocked?.reason === guard) lines.push(`    ${colours.red("!")} ${guard}`);
   else if (blocked) lines.push(`    ${colours.red("!")} ${blocked.reason}: ${blocked.message}`);
+  if (machine !== undefined) lines.push(colours.dim(`    approve with: aetherv approve ${keyShort(machine)}`));
   if (planHash !== undefined)
     lines.push(colours.dim(`    approve with: aetherv approve ${keyShort(key)} (plan ${planHash})`));
   return `${lines.join("\n")}\n`;
