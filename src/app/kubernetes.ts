@@ -21,6 +21,7 @@ import { applyHosts } from "./hosts.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
+import { clusterSigner } from "./clusterSigner.ts";
 import { checkSocketPath, openJournal, type Plane } from "./plane.ts";
 import { version } from "./version.ts";
 import { wire, type Wired } from "./wiring.ts";
@@ -132,6 +133,7 @@ const lead = async (standby: Standby, term: Term, ending: AbortSignal): Promise<
       raiseEpoch: (min) => term.raise(min),
       localHosts: options.localHosts,
       secret: (namespace, name) => store.secret(namespace, name),
+      signer: () => clusterSigner(client, client.namespace),
       massDelete: kubernetesModeGuard,
       folders: [],
       annotate: (key, annotations) => annotate(store, key, annotations),
@@ -157,7 +159,7 @@ interface Leading extends Wired {
 
 const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plane> => {
   const { store, options, doors } = standby;
-  const { hosts, controller, control, records, events, controlPlaneId } = leading;
+  const { hosts, controller, control, records, events, controlPlaneId, watchGuests } = leading;
   const stopping = new AbortController();
   const stop: Plane["stop"] = async ({ graceMs }) => {
     stopping.abort();
@@ -177,6 +179,7 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
   try {
     await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
     await controller.start();
+    void watchGuests(stopping.signal);
     await doors.lead(control);
   } catch (error) {
     await stop({ graceMs: 0 });

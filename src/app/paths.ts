@@ -6,6 +6,7 @@ export const dataPaths = (data: string) => ({
   journal: join(data, "journal"),
   socket: join(data, "aetherv.sock"),
   log: join(data, "aetherv.log"),
+  signer: join(data, "signer.json"),
   /** State of one simulated host. */
   simulated: (host: string) => join(data, "simulated", host),
 });

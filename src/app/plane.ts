@@ -16,6 +16,7 @@ import type { Monitoring } from "./monitoring.ts";
 import { ensureIdentity, Epoch } from "./identity.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
+import { fileSigner } from "./signer.ts";
 import { modelValidation } from "./validation.ts";
 import { wire, type Wired } from "./wiring.ts";
 
@@ -112,6 +113,7 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
     raiseEpoch: (min) => epoch.raise(min),
     localHosts: "allowed",
     secret: (namespace, name) => store.secret(namespace, name),
+    signer: () => fileSigner(dataPaths(data).signer),
     massDelete: fileModeGuard,
     folders: options.files,
     annotate: (key, annotations) => annotate(store, key, annotations),
@@ -132,7 +134,7 @@ interface Started extends Wired {
 }
 
 const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
-  const { store, hosts, controller, control, records, keyValue, controlPlaneId } = started;
+  const { store, hosts, controller, control, records, keyValue, controlPlaneId, watchGuests } = started;
   const { log, data } = options;
   const stopping = new AbortController();
   let server: ControlServer | undefined;
@@ -151,7 +153,7 @@ const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
   // The hosts are known before the controller decides: else every object would wait for a host once.
   await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
   await controller.start();
-  const watching = store.run(stopping.signal);
+  const watching = Promise.all([store.run(stopping.signal), watchGuests(stopping.signal)]);
   try {
     server = await serveSocket(dataPaths(data).socket, () => control, log);
   } catch (error) {

@@ -2,6 +2,8 @@ import { kinds } from "../../controllers/index.ts";
 import { Controller } from "../engine/controller.ts";
 import type { GuardSettings } from "../engine/massDelete.ts";
 import type { EventRecorder, Kind, Store } from "../engine/ports.ts";
+import { GuestService } from "../guest/service.ts";
+import type { Signer } from "../guest/signer.ts";
 import type { HostDirectory } from "../hosts/directory.ts";
 import type { HostChange } from "../hosts/parts.ts";
 import type { ControlPlane } from "../server/control.ts";
@@ -24,6 +26,8 @@ export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate"
   readonly raiseEpoch: (min: number) => Promise<number>;
   readonly localHosts: HostWiring["localHosts"];
   readonly secret: HostWiring["secret"];
+  /** The key that signs guest configurations, made at the first use. */
+  readonly signer: () => Promise<Signer>;
   readonly massDelete: GuardSettings;
   /** Added to the counters of `aetherv status`. */
   readonly counters: () => Readonly<Record<string, number>>;
@@ -38,6 +42,8 @@ export interface Wired {
   readonly hosts: HostDirectory;
   readonly controller: Controller;
   readonly control: ControlPlane;
+  /** Looks after the Secrets of guests until the signal fires. */
+  readonly watchGuests: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Puts hosts, engine and API together over an opened store. Nothing works yet. */
@@ -57,8 +63,16 @@ export const wire = (opened: Opened): Wired => {
     raiseEpoch: opened.raiseEpoch,
     onChange: (host, change) => controller.wakeHost(host, news(change)),
   });
+  const guests = new GuestService({
+    signer: opened.signer,
+    secret: opened.secret,
+    wake: (key) => controller.wake(key),
+    clock,
+    log,
+  });
   const controller: Controller = new Controller({
     store,
+    guests,
     hosts,
     kinds: kinds as readonly Kind[],
     clock,
@@ -75,7 +89,9 @@ export const wire = (opened: Opened): Wired => {
     hosts.drain();
   });
   monitoring?.leads(sourcesOf(opened, { hosts, controller }), opened.lost);
-  return { hosts, controller, control: controlOf(opened, { hosts, controller }) };
+  const watchGuests = (signal: AbortSignal): Promise<void> =>
+    guests.run((key, uid) => store.cache.get(key)?.metadata.uid === uid, signal);
+  return { hosts, controller, watchGuests, control: controlOf(opened, { hosts, controller }) };
 };
 
 const onEnding = (ending: AbortSignal | undefined, act: () => void): void => {
@@ -90,7 +106,7 @@ const eventsUntil = ({ events, ending }: Opened): EventRecorder => ({
   },
 });
 
-const sourcesOf = (opened: Opened, { hosts, controller }: Omit<Wired, "control">): Sources => ({
+const sourcesOf = (opened: Opened, { hosts, controller }: Pick<Wired, "hosts" | "controller">): Sources => ({
   objects: opened.store.cache,
   hosts: () => hosts.list(),
   settings: () => settingsOf(opened.store.cache),
@@ -104,7 +120,7 @@ const sourcesOf = (opened: Opened, { hosts, controller }: Omit<Wired, "control">
 const news = (change: HostChange): Parameters<Controller["wakeHost"]>[1] =>
   change.uids === "all" ? "all" : { uids: change.uids, host: change.host };
 
-const controlOf = (opened: Opened, { hosts, controller }: Omit<Wired, "control">): ControlPlane => {
+const controlOf = (opened: Opened, { hosts, controller }: Pick<Wired, "hosts" | "controller">): ControlPlane => {
   const { store, records, epoch, controlPlaneId, clock, random, folders, annotate, problems, entries } = opened;
   return new LocalControl({
     objects: store.cache,

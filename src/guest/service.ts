@@ -29,7 +29,8 @@ import type { Signer } from "./signer.ts";
 export type ReadSecret = (namespace: string, name: string) => Promise<Readonly<Record<string, Uint8Array>> | undefined>;
 
 export interface GuestServiceParts {
-  readonly signer: Signer;
+  /** The control plane's key; asked for when the first configuration is wanted, and again after it failed. */
+  readonly signer: () => Promise<Signer>;
   readonly secret: ReadSecret;
   /** An answer changed: the object is to be decided again. */
   readonly wake: (key: Key) => void;
@@ -61,6 +62,7 @@ export class GuestService implements GuestConfigs {
   readonly #parts: GuestServiceParts;
   /** By uid. */
   readonly #entries = new Map<string, Entry>();
+  #signing: Promise<Signer> | undefined;
 
   constructor(parts: GuestServiceParts) {
     this.#parts = parts;
@@ -127,11 +129,31 @@ export class GuestService implements GuestConfigs {
   async #read(uid: string, entry: Entry): Promise<void> {
     if (entry.reading) return;
     entry.reading = true;
-    const resolved = await this.#resolve(entry);
+    const content = await this.#contentNow(entry);
     entry.reading = false;
     entry.readAt = this.#now();
-    if (this.#entries.get(uid) !== entry) return;
-    this.#learn(entry, resolved.at === "resolved" ? { at: "known", digest: this.#digest(resolved.lines) } : resolved);
+    if (this.#entries.get(uid) === entry) this.#learn(entry, content);
+  }
+
+  /** Never throws. */
+  async #contentNow(entry: Entry): Promise<GuestContent> {
+    const resolved = await this.#resolve(entry);
+    if (resolved.at !== "resolved") return resolved;
+    try {
+      return { at: "known", digest: digestOf(await this.#signer(), resolved.lines) };
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, "the key that signs guest configurations could not be read");
+      const why = error instanceof Error ? error.message : String(error);
+      return { at: "waiting", reason: "GuestConfigurationPending", message: `No key to sign with: ${why}` };
+    }
+  }
+
+  #signer(): Promise<Signer> {
+    this.#signing ??= this.#parts.signer().catch((error: unknown) => {
+      this.#signing = undefined;
+      throw error;
+    });
+    return this.#signing;
   }
 
   #learn(entry: Entry, content: GuestContent): void {
@@ -145,10 +167,10 @@ export class GuestService implements GuestConfigs {
     try {
       const resolved = await this.#resolve(entry);
       if (resolved.at !== "resolved") return this.#learn(entry, resolved);
-      const now = this.#digest(resolved.lines);
+      const signer = await this.#signer();
+      const now = digestOf(signer, resolved.lines);
       // Sealed is only what the generation was raised for.
       if (now !== digest) return this.#learn(entry, { at: "known", digest: now });
-      const { signer } = this.#parts;
       const payload = payloadText([
         ["format", "1"],
         ["vm", vmId],
@@ -164,11 +186,6 @@ export class GuestService implements GuestConfigs {
     } finally {
       entry.sealing = undefined;
     }
-  }
-
-  /** Equal for equal content; says nothing of it to who does not have the key. */
-  #digest(lines: readonly Line[]): string {
-    return bytesToHex(hmac(sha256, this.#parts.signer.digestKey, utf8ToBytes(payloadText(lines)))).slice(0, 32);
   }
 
   /** Puts the values of Secrets in the places of their names. Never throws. */
@@ -191,6 +208,10 @@ export class GuestService implements GuestConfigs {
     return sizeProblem(resolved) ?? { at: "resolved", lines: resolved };
   }
 }
+
+/** Equal for equal content; says nothing of it to who does not have the key. */
+const digestOf = ({ digestKey }: Signer, lines: readonly Line[]): string =>
+  bytesToHex(hmac(sha256, digestKey, utf8ToBytes(payloadText(lines)))).slice(0, 32);
 
 const ageOf = ({ content }: Entry): number => (content.at === "known" ? secretsAgeMs : missingAgeMs);
 

@@ -41,6 +41,25 @@ export const newSigner = async (): Promise<SignerRecord> => {
   };
 };
 
+/** Reads a record from JSON. Throws when it has another form; no message holds any of it. */
+export const parseSigner = (text: string): SignerRecord => {
+  let value: Partial<Record<keyof SignerRecord, unknown>>;
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch {
+    throw new Error("no JSON");
+  }
+  const { privateKey, publicKey, digestKey, handovers = [] } = value;
+  const texts = [
+    privateKey,
+    publicKey,
+    digestKey,
+    ...(Array.isArray(handovers) ? (handovers as unknown[]) : [undefined]),
+  ];
+  if (!texts.every((one) => typeof one === "string")) throw new Error("a member is missing or no text");
+  return { privateKey, publicKey, digestKey, handovers } as SignerRecord;
+};
+
 /** Throws when the record does not hold a pair of the one form that guests take. No message holds any of it. */
 export const openSigner = async (record: SignerRecord): Promise<Signer> => {
   const key = guestKeyOf(bare(record.publicKey));

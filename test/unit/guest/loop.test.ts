@@ -23,11 +23,11 @@ class GuestLab extends Lab {
   ]);
   woken = 0;
 
-  static async make(): Promise<GuestLab> {
+  static make(): GuestLab {
     const lab = new GuestLab();
     lab.addHost("hv1");
     lab.guests = new GuestService({
-      signer: await openSigner(record),
+      signer: () => openSigner(record),
       secret: (_namespace, name) => {
         const values = lab.secrets.get(name);
         return Promise.resolve(
@@ -82,7 +82,7 @@ const guest = {
 };
 
 const declare = async (over: object = {}): Promise<GuestLab> => {
-  const lab = await GuestLab.make();
+  const lab = GuestLab.make();
   declareWeb(lab, { guest: { ...guest, ...over } });
   await lab.settle();
   return lab;
@@ -167,7 +167,7 @@ describe("a guest's way to its configuration, with the simulated guest", () => {
   });
 
   test("a missing Secret is waited for; what is published comes after", async () => {
-    const lab = await GuestLab.make();
+    const lab = GuestLab.make();
     lab.secrets.delete("join");
     declareWeb(lab, { guest });
     await lab.settle();
@@ -219,7 +219,7 @@ describe("a guest's way to its configuration, with the simulated guest", () => {
   });
 
   test("a silent guest: named what it needs", async () => {
-    const lab = await GuestLab.make();
+    const lab = GuestLab.make();
     lab.hosts.get("hv1")?.admin((world) => world.removeFile("D:\\Images\\aetherv-guest.iso"));
     declareWeb(lab, { guest });
     for (let turn = 0; turn < 3; turn += 1) {
