@@ -95,6 +95,8 @@ function Test-BlockText {
 function Test-Danger {
     param($Tree)
     foreach ($node in (Get-Node -Tree $Tree -Type ([System.Management.Automation.Language.VariableExpressionAst]))) {
+        # "$script:Name: text" parses, and asks for a variable named "Name:".
+        if ($node.VariablePath.UserPath.EndsWith(':', [System.StringComparison]::Ordinal)) { Add-Finding -Rule 'colon' -Extent $node.Extent -Text $node.Extent.Text }
         if ($node.VariablePath.UserPath -eq 'input') { Add-Finding -Rule 'input' -Extent $node.Extent -Text '$input makes the host swallow STDIN' }
         if ($node.VariablePath.UserPath -in 'IsWindows', 'IsLinux', 'IsMacOS', 'IsCoreCLR') { Add-Finding -Rule 'newer-syntax' -Extent $node.Extent -Text $node.VariablePath.UserPath }
     }

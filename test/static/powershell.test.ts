@@ -41,6 +41,7 @@ const planted = [
   { why: "text run as code", code: "Invoke-Expression -Command '1'", rule: "text-as-code" },
   { why: "text made a script block", code: "$x = '1'; [scriptblock]::Create($x)", rule: "text-as-code" },
   { why: "the variable that swallows STDIN", code: "$input", rule: "input" },
+  { why: "a colon that becomes part of a variable's name", code: '$script:x = 1; "$script:x: y"', rule: "colon" },
   { why: "a line continuation", code: "Get-Date `\n  -Format 'o'", rule: "backtick" },
   { why: "no PowerShell at all", code: "function {", rule: "syntax" },
 ];

@@ -38,7 +38,7 @@ function Complete-CutMove {
     $target = Join-HostPath -Folder (Join-HostPath -Folder $Folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $spec['path'])
     if ($null -ne (Get-FileEntry -World $world -Path $target)) { return }
     foreach ($entry in @((Get-FileTable -World $world).Values)) {
-        if (-not (Test-PartialPath -Path $entry.Path) -or -not (Test-UnderPath -Path $entry.Path -Folder (Get-FolderOf -Path $target))) { continue }
+        if (-not (Test-PartialPath -Path $entry.Path) -or -not (Test-DiskPath -Path $entry.Path) -or -not (Test-UnderPath -Path $entry.Path -Folder (Get-FolderOf -Path $target))) { continue }
         if (-not (Get-FileNameOf -Path $entry.Path).StartsWith("$($spec['owner']['uid']).", [System.StringComparison]::OrdinalIgnoreCase)) { continue }
         $copy = Get-KnownDisk -World $world -Path $entry.Path
         if (Test-InTrash -World $world -Uid $spec['owner']['uid'] -Path $spec['path'] -DiskId $copy.DiskId) { Rename-Finished -Job $Job -Partial $entry.Path -Target $target; return }
@@ -101,6 +101,7 @@ function Move-DetachedDisk {
         Invoke-Effect -Job $Job -Point 'moved' -Action {
             Confirm-Folder -Path $Target
             Assert-NotTaken -Path $Target
+            Move-Companion -Path $File.Path -Target $Target
             Move-Item -LiteralPath $File.Path -Destination $Target
             Remove-FileNow -Path $sidecar
         }
@@ -111,6 +112,9 @@ function Move-DetachedDisk {
     try {
         $hash = Invoke-Effect -Job $Job -Point 'copying' -Action {
             Confirm-Folder -Path $partial
+            foreach ($suffix in $script:Companions) {
+                if (Test-Path -LiteralPath ($File.Path + $suffix)) { $null = Copy-InPiece -Job $Job -From ($File.Path + $suffix) -To ($partial + $suffix) -Begin 1 -End 1 }
+            }
             Copy-InPiece -Job $Job -From $File.Path -To $partial -Begin 1 -End 60
         }
         if (-not $Job.DryRun -and (Get-PieceHash -Job $Job -Path $partial -Begin 60 -End 95) -ne $hash) { Stop-Operation -Code 'HyperVError' -Message "the copy $partial differs from $($File.Path)" }

@@ -98,7 +98,7 @@ function Move-ToTrash {
         $world = Get-World -Job $Job
         Assert-Deletable -World $world -File (Get-KnownDisk -World $world -Path $File.Path)
         Move-Item -LiteralPath $File.Path -Destination (Join-HostPath -Folder $folder -Name (Get-FileNameOf -Path $File.Path))
-        foreach ($suffix in '.rct', '.mrt', $script:SidecarSuffix) {
+        foreach ($suffix in $script:Companions + $script:SidecarSuffix) {
             $beside = $File.Path + $suffix
             if (Test-Path -LiteralPath $beside) { Move-Item -LiteralPath $beside -Destination (Join-HostPath -Folder $folder -Name (Get-FileNameOf -Path $beside)) }
         }
@@ -166,7 +166,7 @@ function Invoke-DiskRestore {
         Invoke-Effect -Job $Job -Point 'restored' -Action {
             Assert-NotTaken -Path $target
             Confirm-Folder -Path $target
-            foreach ($suffix in '.rct', '.mrt') { if (Test-Path -LiteralPath ($trash + $suffix)) { Move-Item -LiteralPath ($trash + $suffix) -Destination ($target + $suffix) } }
+            Move-Companion -Path $trash -Target $target
             Move-Item -LiteralPath $trash -Destination $target
         }
     }

@@ -87,7 +87,7 @@ function Remove-Unfinished {
     <# .SYNOPSIS The partial file of a job that failed or was cancelled: it alone writes it. What can't be removed now is by the next try. #>
     param([hashtable]$Job, [string]$Path)
     if ($Job.DryRun) { return }
-    try { Remove-FileNow -Path $Path }
+    try { foreach ($suffix in @('') + $script:Companions) { Remove-FileNow -Path ($Path + $suffix) } }
     catch { Write-JobLog -Job $Job -Level 'warn' -Text "$Path is left over: $($_.Exception.Message)" }
 }
 
@@ -107,8 +107,15 @@ function Rename-Finished {
     param([hashtable]$Job, [string]$Partial, [string]$Target)
     Invoke-Effect -Job $Job -Point 'renamed' -Action {
         Assert-NotTaken -Path $Target
+        Move-Companion -Path $Partial -Target $Target
         Move-Item -LiteralPath $Partial -Destination $Target
     }
+}
+
+function Move-Companion {
+    <# .SYNOPSIS Renames what belongs to a disk's file, before the file itself: a repeat finds the rest. Inside an effect. #>
+    param([string]$Path, [string]$Target)
+    foreach ($suffix in $script:Companions) { if (Test-Path -LiteralPath ($Path + $suffix)) { Move-Item -LiteralPath ($Path + $suffix) -Destination ($Target + $suffix) } }
 }
 
 function Set-ReadOnly {

@@ -1,5 +1,8 @@
+# Where the host does not tell its own limits: those of Windows Server 2016.
 $script:MaximumProcessors = 240
 $script:MaximumMemory = [long]12 * 1099511627776
+# Windows 10 and Server 2016.
+$script:HotAddVersion = [version]'10.0.14393'
 
 function Get-HyperVHost {
     <# .SYNOPSIS Get-VMHost's answer. #>
@@ -60,25 +63,44 @@ function Get-HostView {
     $os = @(Get-CimRow -Class 'Win32_OperatingSystem' -Namespace 'root\cimv2')[0]
     $computer = @(Get-CimRow -Class 'Win32_ComputerSystem' -Namespace 'root\cimv2')[0]
     $processors = [long]$vmHost.LogicalProcessorCount
-    return [ordered]@{
+    $view = [ordered]@{
         computerName = [string](Get-RowValue -Row $computer -Name 'Name' -Default $vmHost.ComputerName)
         os = "$(Get-RowValue -Row $os -Name 'Caption' -Default 'Windows') $(Get-RowValue -Row $os -Name 'Version' -Default '')".Trim()
-        cpu = [ordered]@{ logicalProcessors = $processors }
-        memory = [ordered]@{
-            totalBytes = [long]$vmHost.MemoryCapacity
-            availableBytes = [long](Get-RowValue -Row $os -Name 'FreePhysicalMemory' -Default 0) * 1024
-        }
-        storage = @(Get-StorageView -World $World -Layout $Layout)
-        switches = @(foreach ($one in @(Get-HostSwitch -World $World)) { [ordered]@{ id = $one.Id; name = $one.Name; type = $one.Type; bandwidthMode = $one.BandwidthMode } })
-        images = @(Get-ImageView -World $World -Layout $Layout)
-        capabilities = [ordered]@{
-            maximumVmProcessors = [Math]::Min($script:MaximumProcessors, $processors)
-            maximumVmMemoryBytes = $script:MaximumMemory
-            hotAddMemory = $true
-            tpm = $true
-        }
-        macPool = [ordered]@{ minimum = ConvertTo-Mac -Text $vmHost.MacAddressMinimum; maximum = ConvertTo-Mac -Text $vmHost.MacAddressMaximum }
     }
+    $cluster = Get-ClusterName
+    if ($cluster -ne '') { $view['cluster'] = $cluster }
+    $view['cpu'] = [ordered]@{ logicalProcessors = $processors }
+    $view['memory'] = [ordered]@{
+        totalBytes = [long]$vmHost.MemoryCapacity
+        availableBytes = [long](Get-RowValue -Row $os -Name 'FreePhysicalMemory' -Default 0) * 1024
+    }
+    $view['storage'] = @(Get-StorageView -World $World -Layout $Layout)
+    $view['switches'] = @(foreach ($one in @(Get-HostSwitch -World $World)) { [ordered]@{ id = $one.Id; name = $one.Name; type = $one.Type; bandwidthMode = $one.BandwidthMode } })
+    $view['images'] = @(Get-ImageView -World $World -Layout $Layout)
+    $view['capabilities'] = Get-CapabilityView -Os $os -Processors $processors
+    $view['macPool'] = [ordered]@{ minimum = ConvertTo-Mac -Text $vmHost.MacAddressMinimum; maximum = ConvertTo-Mac -Text $vmHost.MacAddressMaximum }
+    return $view
+}
+
+function Get-CapabilityView {
+    <# .SYNOPSIS What machines of this host can have. A machine's configuration version may allow less, which its host then says. #>
+    param($Os, [long]$Processors)
+    $version = [version]'0.0'
+    $known = [version]::TryParse([string](Get-RowValue -Row $Os -Name 'Version' -Default ''), [ref]$version)
+    return [ordered]@{
+        maximumVmProcessors = [Math]::Min((Get-DefinedMaximum -Class 'Msvm_ProcessorSettingData' -Default $script:MaximumProcessors), $Processors)
+        maximumVmMemoryBytes = (Get-DefinedMaximum -Class 'Msvm_MemorySettingData' -Default ($script:MaximumMemory / $script:MiB)) * $script:MiB
+        hotAddMemory = $known -and $version -ge $script:HotAddVersion
+        tpm = $null -ne (Get-Command -Name 'Hyper-V\Enable-VMTPM' -ErrorAction 'SilentlyContinue')
+    }
+}
+
+function Get-DefinedMaximum {
+    <# .SYNOPSIS The most that Hyper-V defines for a resource, in the class's own unit. #>
+    param([string]$Class, [long]$Default)
+    $rows = @(Get-CimRow -Class $Class -Filter "InstanceID LIKE 'Microsoft:Definition%Maximum'")
+    if ($rows.Count -eq 0) { return $Default }
+    return [long](Get-RowValue -Row $rows[0] -Name 'VirtualQuantity' -Default $Default)
 }
 
 function ConvertTo-Mac {

@@ -17,7 +17,40 @@ function Get-DiskView {
     $view['readOnly'] = $File.ReadOnly
     $busy = Get-BusyReason -World $World -File $File
     if ($busy -ne '') { $view['busy'] = Get-Cut -Text $busy -Length 256 }
+    elseif ($File.ParentPath -ne '') {
+        $broken = Get-ChainProblem -World $World -File $File
+        if ($broken -ne '') { $view['unusable'] = Get-Cut -Text $broken -Length 1024 }
+    }
     return $view
+}
+
+$script:ChainProblems = @{}
+
+function Get-ChainProblem {
+    <#
+    .SYNOPSIS Why the chain of a differencing disk that nobody has open can't be opened; '' when it can.
+    .DESCRIPTION Test-VHD reads the whole chain, so it is asked again only after a file of it changed.
+    #>
+    param([hashtable]$World, [hashtable]$File)
+    $next = $File.Path
+    $mark = ''
+    for ($depth = 0; $depth -lt 64 -and $next -ne ''; $depth++) {
+        $entry = Get-FileEntry -World $World -Path $next
+        if ($null -eq $entry) { return "the parent $next is missing" }
+        $mark += "$($entry.Length):$($entry.Changed)|"
+        try { $next = (Get-Header -Entry $entry)['parent'] } catch { return "$next can't be read: $($_.Exception.Message)" }
+    }
+    $key = Get-PathKey -Path $File.Path
+    if ($script:ChainProblems.ContainsKey($key) -and $script:ChainProblems[$key].Mark -eq $mark) { return $script:ChainProblems[$key].Text }
+    $text = ''
+    try { if (-not (Hyper-V\Test-VHD -Path $File.Path -ErrorAction 'Stop')) { $text = "its chain does not pass Test-VHD" } }
+    catch {
+        # Opened by somebody in this moment: nothing is known against it.
+        if ((Resolve-ErrorCode -Record $_) -ne 'HyperVError') { return '' }
+        $text = $_.Exception.Message
+    }
+    $script:ChainProblems[$key] = @{ Mark = $mark; Text = $text }
+    return $text
 }
 
 function Get-BusyReason {

@@ -1,5 +1,7 @@
 # Windows paths as text. [IO.Path] is left out where it would depend on the machine.
 $script:SidecarSuffix = '.aetherv.json'
+# Change tracking (backups): files that belong to a disk's file and go where it goes.
+$script:Companions = @('.rct', '.mrt')
 $script:TrashFolder = 'AetherV.Trash'
 $script:ManifestName = 'manifest.json'
 $script:UuidPattern = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
@@ -68,7 +70,7 @@ function Test-LocalPath {
     return @($rest.Split('\') | Where-Object -FilterScript { -not (Test-PathPart -Text $_) }).Count -eq 0
 }
 
-function Test-PartialPath { param([string]$Path) return $Path -match '\.partial\.vhdx?\z' }
+function Test-PartialPath { param([string]$Path) return $Path -match '\.partial\.vhdx?(\.rct|\.mrt)?\z' }
 function Test-CheckpointPath { param([string]$Path) return $Path -match '\.avhdx?\z' }
 function Test-TrashPath { param([string]$Path) return $Path.IndexOf("\$script:TrashFolder\", [System.StringComparison]::OrdinalIgnoreCase) -ge 0 }
 function Test-DiskPath { param([string]$Path) return $Path -match '\.(a?vhdx?|vhds)\z' }

@@ -15,6 +15,10 @@ function Get-VmView {
     if ($World.Views.ContainsKey($Id)) { return $World.Views[$Id] }
     $vm = Get-KnownVm -World $World -Id $Id
     if ($null -eq $vm.Setting) { Stop-Operation -Code 'Busy' -Message "$($vm.Name) ($Id) is coming or going: it has no settings now" }
+    foreach ($class in 'Msvm_ProcessorSettingData', 'Msvm_MemorySettingData') {
+        # Every machine has them: defaults in their place would look like drift.
+        if ($null -eq (Get-FirstRow -World $World -Class $class -Id $Id)) { Stop-Operation -Code 'Busy' -Message "$($vm.Name) ($Id) is coming or going: it has no $class now" }
+    }
     $setting = $vm.Setting
     $guest = Get-GuestView -World $World -Vm $vm
     $view = [ordered]@{ id = $Id; name = $vm.Name }

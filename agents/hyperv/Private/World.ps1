@@ -56,7 +56,7 @@ function Get-VmIndex {
     if ($null -ne $World.Index) { return $World.Index }
     $systems = @(Get-CimRow -Class 'Msvm_ComputerSystem')
     if (@($systems | Where-Object -FilterScript { (Get-RowValue -Row $_ -Name 'Name' -Default '') -notmatch $script:UuidPattern }).Count -eq 0) {
-        Stop-Operation -Code 'PermissionDenied' -Message "CIM shows no row of the host itself in $script:Namespace: the agent's account lacks rights, so what else is missing can't be told"
+        Stop-Operation -Code 'PermissionDenied' -Message "CIM shows no row of the host itself in $script:Namespace`: the agent's account lacks rights, so what else is missing can't be told"
     }
     $null = Get-HyperVHost -World $World
     $settings = @{}
@@ -110,16 +110,28 @@ function Get-MediaTable {
     return $table
 }
 
-function Get-ClusteredId {
-    <# .SYNOPSIS Ids of machines in a failover cluster's groups; none where there is no cluster. #>
-    param()
-    try { $rows = @(Get-CimRow -Class 'MSCluster_Resource' -Namespace 'root\MSCluster' -Filter "Type = 'Virtual Machine'") }
+function Get-ClusterRow {
+    <# .SYNOPSIS Rows of a failover cluster's class; none where there is no cluster. #>
+    param([string]$Class, [string]$Filter = '')
+    try { return @(Get-CimRow -Class $Class -Namespace 'root\MSCluster' -Filter $Filter) }
     catch {
         # No such namespace: no cluster. Everything else leaves open whether a machine is clustered.
         if ((Get-CimStatus -Record $_) -in 'InvalidNamespace', 'InvalidClass') { return @() }
         throw
     }
-    $ids = foreach ($row in $rows) {
+}
+
+function Get-ClusterName {
+    <# .SYNOPSIS The failover cluster that the host belongs to; '' when to none. #>
+    param()
+    foreach ($row in @(Get-ClusterRow -Class 'MSCluster_Cluster')) { return [string](Get-RowValue -Row $row -Name 'Name' -Default '') }
+    return ''
+}
+
+function Get-ClusteredId {
+    <# .SYNOPSIS Ids of machines in a failover cluster's groups. #>
+    param()
+    $ids = foreach ($row in @(Get-ClusterRow -Class 'MSCluster_Resource' -Filter "Type = 'Virtual Machine'")) {
         $private = Get-RowValue -Row $row -Name 'PrivateProperties'
         ([string](Get-RowValue -Row $private -Name 'VmID' -Default '')).ToLowerInvariant()
     }

@@ -15,8 +15,8 @@ internal static class Virtualization
     {
         ["Msvm_ComputerSystem"] = data => data.Vms.Select(vm => System(data, vm)).Prepend(HostSystem(data)),
         ["Msvm_VirtualSystemSettingData"] = data => data.Vms.SelectMany(Settings),
-        ["Msvm_ProcessorSettingData"] = data => data.Vms.SelectMany(vm => EachSettings(vm, (id, _) => Processor(vm, id))),
-        ["Msvm_MemorySettingData"] = data => data.Vms.SelectMany(vm => EachSettings(vm, (id, _) => Memory(vm, id))),
+        ["Msvm_ProcessorSettingData"] = data => data.Vms.SelectMany(vm => EachSettings(vm, (id, _) => Processor(vm, id))).Append(Maximum("Msvm_ProcessorSettingData", "B637F346-6A0E-4DEC-AF52-BD70CB80A21D", data.Host.MaximumVmProcessors)),
+        ["Msvm_MemorySettingData"] = data => data.Vms.SelectMany(vm => EachSettings(vm, (id, _) => Memory(vm, id))).Append(Maximum("Msvm_MemorySettingData", "4764334D-E001-4176-82EE-5594EC9B530E", data.Host.MaximumVmMemoryBytes >> 20)),
         ["Msvm_StorageAllocationSettingData"] = data => data.Vms.SelectMany(vm => EachSettings(vm, (id, checkpoint) => Storage.Allocations(vm, id, checkpoint)).SelectMany(rows => rows)),
         ["Msvm_ResourceAllocationSettingData"] = data => data.Vms.SelectMany(vm => EachSettings(vm, (id, checkpoint) => Storage.Devices(vm, id, checkpoint)).SelectMany(rows => rows)),
         ["Msvm_SyntheticEthernetPortSettingData"] = data => data.Vms.SelectMany(vm => Ports.Settings(vm, legacy: false)),
@@ -46,6 +46,9 @@ internal static class Virtualization
         ["Msvm_ConcreteJob"] = data => data.Jobs.Select(Jobs.Row),
         ["Msvm_StorageJob"] = data => data.Jobs.Select(Jobs.Row),
     };
+
+    /// <summary>The definition of a resource: what the host gives at most.</summary>
+    private static PSObject Maximum(string type, string resource, long most) => Row(Space, type, ("InstanceID", $@"Microsoft:Definition\{resource}\Maximum"), ("ElementName", "Maximum"), ("VirtualQuantity", (ulong)most));
 
     internal static string Upper(Guid id) => id.ToString().ToUpperInvariant();
 

@@ -32,6 +32,9 @@ public sealed class HostSettings
     public string MacAddressMaximum { get; set; } = "00155D0100FF";
     public List<string> SupportedVersions { get; set; } = ["8.0", "9.0", "10.0"];
     public string DefaultVersion { get; set; } = "10.0";
+    /// <summary>The most that Hyper-V gives one machine.</summary>
+    public int MaximumVmProcessors { get; set; } = 1024;
+    public long MaximumVmMemoryBytes { get; set; } = 12L << 40;
     /// <summary>The failover cluster the host belongs to.</summary>
     public string? Cluster { get; set; }
     public DateTime BootTime { get; set; } = DateTime.UtcNow.AddDays(-3);

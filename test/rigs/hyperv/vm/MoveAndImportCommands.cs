@@ -62,6 +62,7 @@ public sealed class MoveVMStorage : NamedMachineCommand
         }
 
         if (!RetainVhdCopiesOnSource) File.Delete(WindowsPath.Real(from));
+        foreach (var tracking in new[] { ".rct", ".mrt" }) if (File.Exists(WindowsPath.Real(from + tracking))) File.Move(WindowsPath.Real(from + tracking), WindowsPath.Real(to + tracking));
         // The trap of the real one: what the disk was made from goes too.
         if (RemoveSourceUnmanagedVhds && file.ParentPath is not null) File.Delete(WindowsPath.Real(file.ParentPath));
     }
