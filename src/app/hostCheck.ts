@@ -11,6 +11,7 @@ import type { Reply } from "../hosts/session.ts";
 import { ProtocolCheck } from "../protocol/check.ts";
 import { ERRORS, type Fault } from "../protocol/errors.ts";
 import type { Operation } from "../protocol/generated/types.ts";
+import { tcpText } from "../transports/ssh/connect.ts";
 import { OBSTACLES } from "../transports/ssh/greeting.ts";
 import { SshHost } from "../transports/ssh/host.ts";
 import type { Login } from "../transports/ssh/target.ts";
@@ -77,7 +78,7 @@ const checkTcp = ({ address, port }: Ssh): Promise<CheckStep> =>
     };
     socket.once("connect", () => end(ok("TCP", `port ${port} answers`)));
     socket.once("timeout", () => end(failed("TCP", `port ${port} does not answer within 10 s`, help)));
-    socket.once("error", (error) => end(failed("TCP", `port ${port}: ${error.message}`, help)));
+    socket.once("error", (error) => end(failed("TCP", `port ${port}: ${tcpText(error)}`, help)));
   });
 
 async function* checkStub(host: VMHost, remote: SshHost, signal: AbortSignal): AsyncGenerator<CheckStep> {

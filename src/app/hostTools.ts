@@ -4,6 +4,7 @@ import type { VMHost } from "../api/generated/types.ts";
 import type { HostTools, LoginSource } from "../cli/hostTools.ts";
 import { TransportError } from "../engine/ports.ts";
 import { prepareScript } from "../hosts/deploy/prepare.ts";
+import { ERRORS } from "../protocol/errors.ts";
 import { ControlError } from "../server/control.ts";
 import { nodeFileSystem } from "../stores/files/filesystem.ts";
 import { Scanner } from "../stores/files/scan.ts";
@@ -72,7 +73,8 @@ const explained = async <T>(work: Promise<T>): Promise<T> => {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof TransportError) throw new ControlError("Unavailable", `${error.fault.code}: ${error.message}`);
+    if (error instanceof TransportError)
+      throw new ControlError("Unavailable", `${error.fault.code}: ${error.message}`, ERRORS[error.fault.code].help);
     throw error;
   }
 };

@@ -150,7 +150,8 @@ const TCP_TEXTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "no answer (is a firewall in between?)",
 };
 
-const tcpText = (error: NodeJS.ErrnoException): string => TCP_TEXTS[error.code ?? ""] ?? error.message;
+/** Why no TCP connection came about, in plain words. */
+export const tcpText = (error: NodeJS.ErrnoException): string => TCP_TEXTS[error.code ?? ""] ?? error.message;
 
 const failure = (target: SshTarget, error: (Error & { level?: string }) | undefined, signal: AbortSignal): Fault => {
   const place = placeOf(target);
