@@ -173,13 +173,16 @@ const measureIdle = async ({ api }: Bench, plane: RunningPlane, seconds: number)
   };
 };
 
-const start = ({ api, data, log }: Bench): Promise<RunningPlane> =>
-  RunningPlane.start({
-    data,
-    log,
-    source: values.source,
-    args: ["--kubernetes", "--kubeconfig", api.kubeconfig, "--allow-local-hosts"],
-  });
+/** Starts a control plane and waits until it leads: before, it answers as a standby. */
+const start = async ({ api, data, log }: Bench): Promise<RunningPlane> => {
+  const args = ["--kubernetes", "--kubeconfig", api.kubeconfig, "--allow-local-hosts"];
+  const plane = await RunningPlane.start({ data, log, source: values.source, args });
+  while ((await plane.client.status()).epoch === 0) {
+    if (Date.now() - plane.startedAt > 60_000) throw new Error("it does not lead after 60 s");
+    await sleep(20);
+  }
+  return plane;
+};
 
 const measureRestart = async (bench: Bench): Promise<{ seconds: number; jobs: number }> => {
   await spoilAdapter(join(bench.data, "simulated", hostName(0)));
