@@ -13,7 +13,7 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const notes = [];
 
 /** Debian packages that tests need: name -> a command that shows that it is there. */
-const packages = {};
+const packages = { "openssh-server": "/usr/sbin/sshd" };
 
 const isThere = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
 
@@ -27,7 +27,8 @@ const installPackages = async () => {
     return;
   }
   process.stdout.write(`> apt-get install ${names.join(" ")}\n`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // RUNLEVEL 1: Debian's scripts then start no service; the tests start servers of their own, on loopback.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   await run("apt-get", ["update", "-q"], { cwd: root, quiet: true, env });
   const code = await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names], {
     cwd: root,
