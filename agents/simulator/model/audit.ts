@@ -1,4 +1,4 @@
-import type { JobRequest, Operation } from "../../../src/protocol/generated/types.ts";
+import type { JobRequest } from "../../../src/protocol/generated/types.ts";
 
 /** What a host notes of the changing jobs that it is given: for tests that judge control planes by what reached the host. */
 export interface AuditEntry {
@@ -10,7 +10,7 @@ export interface AuditEntry {
   /** RFC 3339. */
   readonly time: string;
   readonly id: string;
-  readonly operation: Operation | string;
+  readonly operation: string;
   readonly controlPlane?: string;
   readonly epoch?: number;
   /** Uids of all that the job holds; the first is its own object's. */
