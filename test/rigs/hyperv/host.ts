@@ -113,15 +113,21 @@ export const editHost = async (root: string, change: (host: EmulatedHost) => voi
   }
 };
 
+/** A lock this old is a dead process', if its pid is none here: the module may run in a PID namespace of its own. Milliseconds. */
+const STALE_MS = 5000;
+
 const lock = async (path: string): Promise<() => Promise<void>> => {
   for (;;) {
     try {
-      await writeFile(path, String(process.pid), { flag: "wx" });
+      // Not this process' pid, which the module would look for in its own PID namespace and take for dead: 1 lives in each.
+      await writeFile(path, "1", { flag: "wx" });
       return () => rm(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
       const owner = await readFile(path, "utf8").catch(() => "");
-      const dead = /^\d+$/.test(owner) && (await stat(`/proc/${owner}`).catch(() => undefined)) === undefined;
+      const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now());
+      const unknown = /^\d+$/.test(owner) && (await stat(`/proc/${owner}`).catch(() => undefined)) === undefined;
+      const dead = unknown && age > STALE_MS;
       if (dead) await rm(path, { force: true });
       else await new Promise((done) => setTimeout(done, 5));
     }
