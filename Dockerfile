@@ -9,8 +9,8 @@ COPY src ./src
 COPY controllers ./controllers
 COPY agents ./agents
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 RUN npm sbom --omit=dev --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="AetherV" \

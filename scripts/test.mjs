@@ -129,6 +129,7 @@ await suite("unit", ["test/unit", "test/lint", "test/static", "test/property"]);
 await suite("contract", ["test/contract"]);
 process.stdout.write("\n== Kubernetes API server\n");
 await prepareRig("scripts/rigs/kube-api.ts");
+await prepareRig("scripts/rigs/kubectl.ts");
 await suite("integration", ["test/integration"]);
 await suite("end to end", ["test/e2e"]);
 

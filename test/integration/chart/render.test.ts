@@ -59,6 +59,8 @@ const valueSets: readonly {
     },
   },
   { why: "a forced uninstall", values: { uninstall: { force: true }, crds: { keep: false } } },
+  { why: "asked by kubectl aetherv", values: { cli: { enabled: true }, networkPolicy: { enabled: true } } },
+  { why: "the same over TLS", values: { cli: { enabled: true, tlsSecret: "aetherv-tls" }, namespaces: ["web"] } },
   {
     why: "everything of the pod",
     values: {
@@ -101,7 +103,7 @@ const refused: readonly { readonly why: string; readonly values: unknown; readon
 
 const rulesOf = (objects: readonly AnyObject[]): readonly Rule[] =>
   objects
-    .filter(({ kind, metadata }) => /Role$/.test(kind) && !/-(view|edit)$/.test(metadata.name))
+    .filter(({ kind, metadata }) => /Role$/.test(kind) && !/-(view|edit|cli|ask)$/.test(metadata.name))
     .flatMap(({ rules }) => rules as readonly Rule[]);
 
 describe("the chart", { timeout: 120_000 }, () => {
@@ -122,22 +124,25 @@ describe("the chart", { timeout: 120_000 }, () => {
   });
 
   it.each(valueSets)("asks for no right but the least: $why", async ({ values }) => {
-    for (const { apiGroups, resources, verbs } of rulesOf(await tools.template(values))) {
+    for (const { apiGroups, resources, resourceNames, verbs } of rulesOf(await tools.template(values))) {
       expect([...apiGroups, ...resources, ...verbs].some((word) => word.includes("*"))).toBe(false);
-      if (resources.includes("secrets")) expect([resources, verbs]).toEqual([["secrets"], ["get"]]);
+      if (!resources.includes("secrets")) continue;
+      // The control plane's own key is the one Secret that it writes.
+      const own = resourceNames?.includes("aetherv-signer");
+      expect([resources, verbs]).toEqual([["secrets"], own ? ["get", "update"] : ["get"]]);
     }
   });
 
   it("reads only named Secrets where they are named", async () => {
     const rules = rulesOf(await tools.template({ rbac: { secretNames: ["hv1"] }, namespaces: ["web"] }));
     const secrets = rules.filter(({ resources }) => resources.includes("secrets"));
-    expect(secrets.map(({ resourceNames }) => resourceNames)).toEqual([["hv1"], ["hv1"]]);
+    expect(secrets.map(({ resourceNames }) => resourceNames)).toEqual([["aetherv-signer"], ["hv1"], ["hv1"]]);
   });
 
   it("has no rights in the cluster but on hosts, where namespaces are listed", async () => {
     const objects = await tools.template({ namespaces: ["web"] });
     const cluster = objects.filter(
-      ({ kind, metadata }) => kind === "ClusterRole" && !/-(view|edit)$/.test(metadata.name),
+      ({ kind, metadata }) => kind === "ClusterRole" && !/-(view|edit|cli|ask)$/.test(metadata.name),
     );
     expect(rulesOf(cluster).flatMap(({ resources }) => resources)).toEqual(["vmhosts", "vmhosts/status"]);
   });
