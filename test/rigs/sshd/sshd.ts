@@ -64,7 +64,15 @@ export class SshdRig {
     await mkdir("/run/sshd", { recursive: true });
     const [passwd, shadow] = [join(this.root, "passwd"), join(this.root, "shadow")];
     const config = join(this.root, "sshd_config");
-    const script = `mount --bind ${passwd} /etc/passwd && mount --bind ${shadow} /etc/shadow && exec ${SSHD} -D -E ${join(this.root, "sshd.log")} -f ${config}`;
+    // .NET keeps named mutexes there, by thread id: hosts that shared it would count the same ids for different threads.
+    await mkdir("/tmp/.dotnet", { recursive: true, mode: 0o1777 });
+    const steps = [
+      "mount -t tmpfs -o mode=1777 none /tmp/.dotnet",
+      `mount --bind ${passwd} /etc/passwd`,
+      `mount --bind ${shadow} /etc/shadow`,
+      `exec ${SSHD} -D -E ${join(this.root, "sshd.log")} -f ${config}`,
+    ];
+    const script = steps.join(" && ");
     const args = ["-m", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c", script];
     this.#server = spawn("unshare", args, { stdio: "ignore" });
     for (let tries = 0; !(await accepts(this.port)); tries += 1) {
@@ -146,6 +154,8 @@ export class SshdRig {
     const gone = once(server, "exit");
     server.kill("SIGKILL");
     await gone;
+    // Of a process that is gone with all others; in the next PID namespace its number is somebody else's.
+    await rm(join(this.root, "hyperv/lock"), { force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
