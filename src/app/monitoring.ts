@@ -14,7 +14,7 @@ import { version } from "./version.ts";
 /** What is told to whoever watches this process. */
 export interface MonitoringOptions {
   /** Where /livez, /readyz and /metrics are served. */
-  readonly address?: Address;
+  readonly address?: Address | undefined;
   /** Whether traces are sent, as OTEL_EXPORTER_OTLP_* say. */
   readonly traces: boolean;
 }
@@ -55,7 +55,7 @@ export class Monitoring {
   /** Serves what was asked for; `ending` fires when the process is to end. */
   static async start({ address, traces }: MonitoringOptions, log: Logger, ending: AbortSignal): Promise<Monitoring> {
     // Loaded where it is wanted.
-    const sent = traces ? (await import("../telemetry/otlp.ts")).exportTraces(version) : undefined;
+    const sent = traces ? (await import("../telemetry/otlp.ts")).exportTraces(version, log) : undefined;
     const monitoring = new Monitoring(sent, ending);
     if (!address) return monitoring;
     const { registry } = monitoring.metrics;

@@ -14,7 +14,7 @@ import { ControlError } from "../server/control.ts";
 import { systemClock } from "./clock.ts";
 import type { KubernetesOptions } from "./kubernetes.ts";
 import { createLogger } from "./logger.ts";
-import { Monitoring } from "./monitoring.ts";
+import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { dataPaths } from "./paths.ts";
 import { startPlane, type Plane } from "./plane.ts";
 import { systemRandom } from "./random.ts";
@@ -42,9 +42,8 @@ export const runControlPlane = async (
     pretty: terminal.errIsTerminal,
     ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
   });
-  const { metricsAddress: address } = options;
-  const monitoring = await Monitoring.start({ ...(address ? { address } : {}), traces }, log, signal);
-  if (monitoring.url !== undefined) terminal.err(`health and metrics: ${monitoring.url}\n`);
+  const monitoring = await startMonitoring({ address: options.metricsAddress, traces }, log, signal);
+  if (monitoring?.url !== undefined) terminal.err(`health and metrics: ${monitoring.url}\n`);
   try {
     const plane = await start(options, { log, monitoring }, signal);
     if (!plane) return 0;
@@ -54,13 +53,24 @@ export const runControlPlane = async (
     await plane.stop({ graceMs: options.exitWhenReady ? 5_000 : graceMs });
     return code;
   } finally {
-    await monitoring.close();
+    await monitoring?.close();
   }
+};
+
+/** Nothing is loaded, counted or watched where nobody asks for it. */
+const startMonitoring = async (
+  asked: MonitoringOptions,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Monitoring | undefined> => {
+  if (!asked.address && !asked.traces) return undefined;
+  const { Monitoring } = await import("./monitoring.ts");
+  return Monitoring.start(asked, log, signal);
 };
 
 interface Watched {
   readonly log: Logger;
-  readonly monitoring: Monitoring;
+  readonly monitoring: Monitoring | undefined;
 }
 
 /** Undefined when the signal fired while another process led. */

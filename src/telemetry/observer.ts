@@ -22,6 +22,7 @@ export const watchedJournal = (journal: Journal, watcher: Watcher): Journal => (
     watcher.job(record);
   },
   log: (id, line) => journal.log(id, line),
+  ...(journal.lost ? { lost: journal.lost.bind(journal) } : {}),
 });
 
 /** What is told of a job that has ended well. */
