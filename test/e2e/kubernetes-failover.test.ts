@@ -61,7 +61,7 @@ describe("two replicas, whose leader ends again and again", { timeout: 1_800_000
     replicas = [];
     await removeAll(client);
     await hosts.dispose();
-  });
+  }, 90_000);
   afterAll(() => api.stop());
 
   const said = (): string => replicas.map((one) => `--- ${one.pid}\n${one.said.slice(-1500)}`).join("\n");

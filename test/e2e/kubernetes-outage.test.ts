@@ -5,7 +5,16 @@ import { objectPath } from "../../src/stores/kubernetes/paths.ts";
 import { violations } from "../support/audit.ts";
 import { eventually, installCrds, removeAll, startKubeApi } from "../support/kubeApi.ts";
 import { KubeProxy, type Asked, type Fault } from "../support/kubeProxy.ts";
-import { converged, create, hostObject, leaseOf, machineObjects, Replica, SimulatedHosts } from "./kubernetesPlane.ts";
+import {
+  converged,
+  create,
+  hostObject,
+  leaseOf,
+  leasePath,
+  machineObjects,
+  Replica,
+  SimulatedHosts,
+} from "./kubernetesPlane.ts";
 import { sleep } from "./rig.ts";
 
 const api = await startKubeApi();
@@ -39,14 +48,16 @@ describe("a control plane whose API server fails", { timeout: 300_000 }, () => {
     plane = await Replica.start(proxy.kubeconfig, hosts);
     await create(client, hostObject("hv1"));
     await leading();
-  });
+  }, 90_000);
   afterEach(async () => {
     plane.signal("SIGKILL");
     await plane.exited();
     await proxy.close();
+    // Else the next one waits until it runs out.
+    if ((await client.find(leasePath)) !== undefined) await client.call({ verb: "delete", path: leasePath });
     await removeAll(client);
     await hosts.dispose();
-  });
+  }, 90_000);
   afterAll(() => api.stop());
 
   const said = (): string => plane.said;
