@@ -1,12 +1,12 @@
-import { link, open, readFile, rm } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
 import { newSigner, openSigner, parseSigner } from "../guest/signer.ts";
 import type { Signer } from "../guest/signer.ts";
 
-/** The key that signs guest configurations: of the file, which is made (0600) when there is none. */
+/** The key that signs guest configurations: of the file, which is made (0600) when there is none. One process a data folder. */
 export const fileSigner = async (path: string): Promise<Signer> => {
   const found = await textOf(path);
   if (found !== undefined) return await opened(path, found);
-  const part = `${path}.${process.pid}.part`;
+  const part = `${path}.part`;
   const file = await open(part, "w", 0o600);
   try {
     await file.writeFile(`${JSON.stringify(await newSigner(), null, 2)}\n`);
@@ -14,14 +14,7 @@ export const fileSigner = async (path: string): Promise<Signer> => {
   } finally {
     await file.close();
   }
-  try {
-    // Never over one that another process made meanwhile.
-    await link(part, path);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== "EEXIST") throw error;
-  } finally {
-    await rm(part, { force: true });
-  }
+  await rename(part, path);
   return await opened(path, (await textOf(path)) ?? "");
 };
 
