@@ -425,6 +425,11 @@ export interface JobRecord {
 export interface Journal {
   put(record: JobRecord): void;
   log(id: string, line: LogLine): void;
+  /**
+   * What is known of a job whose end may be fetched from its agent: its record when the process before ended first, "nothing"
+   * when there is none, "ended" when there is nothing to fetch. A journal without it is never brought up to date.
+   */
+  lost?(id: string): Promise<JobRecord | "nothing" | "ended">;
 }
 
 /** Events on objects; repeated ones become a series. */

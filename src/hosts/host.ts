@@ -4,6 +4,7 @@ import type { Delta, HelloData, HostState, ValidateData } from "../protocol/gene
 import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { Digests } from "./digests.ts";
+import { fetchHistory } from "./history.ts";
 import { Jobs } from "./jobs.ts";
 import { Latch } from "./latch.ts";
 import type { FoldChange, FoldingSnapshot, HostChange, HostPorts } from "./parts.ts";
@@ -265,11 +266,26 @@ export class ManagedHost implements HostView {
   #seen(change: FoldChange, certain: readonly string[]): void {
     const first = !this.#looked;
     this.#looked = true;
+    if (first) this.#fetchHistory();
     this.#failures = 0;
     this.#setUp();
     if (first) return this.#tell({ uids: "all", host: true });
     const uids = new Set([...change.uids, ...certain]);
     if (uids.size > 0 || change.host) this.#tell({ uids, host: change.host });
+  }
+
+  /** After the first look, which is what everybody waits for. */
+  #fetchHistory(): void {
+    const { journal, log, controlPlaneId } = this.#options;
+    if (!this.#agent) return;
+    void fetchHistory(this.#agent, {
+      host: this.name,
+      controlPlaneId,
+      journal,
+      log,
+      ask: (operation, spec, seconds) => this.#connection.ask(operation, spec, seconds),
+      stopped: () => this.#over,
+    });
   }
 
   #lookFailed(why: Fault): void {

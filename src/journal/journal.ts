@@ -59,6 +59,8 @@ export class JobJournal implements Journal {
   /** In order of ids. */
   readonly #index = new Map<string, Entry>();
   readonly #live = new Map<string, Live>();
+  /** Closed at the start without their end being known. */
+  readonly #closed = new Set<string>();
   #pruning: Promise<void> = Promise.resolve();
 
   private constructor(options: JournalOptions) {
@@ -97,6 +99,11 @@ export class JobJournal implements Journal {
     this.#data.put(`${LINES}${id}/${String(live.lines).padStart(6, "0")}`, JSON.stringify(kept));
     live.lines += 1;
     for (const reader of live.readers) reader.push(kept);
+  }
+
+  async lost(id: string): Promise<JobRecord | "nothing" | "ended"> {
+    if (!this.#index.has(id)) return "nothing";
+    return this.#closed.delete(id) ? ((await this.get(id)) ?? "nothing") : "ended";
   }
 
   async get(id: string): Promise<JobRecord | undefined> {
@@ -159,6 +166,7 @@ export class JobJournal implements Journal {
     const record = parse<JobRecord>(text);
     if (!record) return;
     if (record.finishedAt !== undefined) return void this.#index.set(record.id, entryOf(record));
+    this.#closed.add(record.id);
     this.put({
       ...record,
       status: "error",

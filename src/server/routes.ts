@@ -71,11 +71,14 @@ const historyRoutes = (app: FastifyInstance, control: Answering): void => {
     if (!job) throw new ControlError("NotFound", `job ${request.params.id} does not exist`);
     return job;
   });
-  app.get<{ Params: { id: string }; Querystring: Query }>("/v1/jobs/:id/log", (request, reply) =>
-    stream(request, reply, (signal) =>
-      control(request).jobLog(request.params.id, { follow: request.query["follow"] === "true" }, signal),
-    ),
-  );
+  app.get<{ Params: { id: string }; Querystring: Query }>("/v1/jobs/:id/log", async (request, reply) => {
+    const { params, query } = request;
+    // What is refused is told by the answer's status; once a stream has begun, there is none any more.
+    await control(request).job(params.id);
+    return stream(request, reply, (signal) =>
+      control(request).jobLog(params.id, { follow: query["follow"] === "true" }, signal),
+    );
+  });
   app.get<{ Querystring: Query }>("/v1/events", (request) =>
     control(request).events({ ...keyFilter(request.query), ...limitFilter(request.query) }),
   );

@@ -55,8 +55,13 @@ const { values } = parseArgs({
     factor: { type: "string", default: "1" },
     source: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
   },
 });
+if (values.help) {
+  say("npm run bench -- [--json FILE] [--machines 100,1000] [--hosts 10] [--factor 1] [--source] [--keep]");
+  process.exit(0);
+}
 
 const measureIdle = async (plane: RunningPlane, hosts: number): Promise<Result["idle"]> => {
   const [before, cpu] = [await countersOf(plane), plane.usage().plane.cpuSeconds];

@@ -40,6 +40,7 @@ const control = {
   plan: () => Promise.reject(new ControlError("Conflict", "not now", "later")),
   jobs: (filter: unknown) => (asked.push(filter), Promise.resolve([])),
   hosts: () => Promise.reject(new Error("broken")),
+  job: (id: string) => Promise.resolve({ id }),
   async *jobLog() {
     yield { time: "t", level: "info", text: "done" };
   },
