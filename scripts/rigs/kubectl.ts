@@ -69,7 +69,7 @@ const memberOf = (tar: Uint8Array, wanted: string): Uint8Array => {
     Buffer.from(tar.subarray(from, from + length))
       .toString("latin1")
       .replace(/\0.*$/s, "");
-  for (let at = 0; at < tar.length; ) {
+  for (let at = 0; at < tar.length;) {
     const size = Number.parseInt(text(at + 124, 12) || "0", 8);
     if (text(at, 100) === wanted) return tar.subarray(at + 512, at + 512 + size);
     at += 512 + Math.ceil(size / 512) * 512;

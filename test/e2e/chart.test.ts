@@ -6,7 +6,7 @@ import type { Resource } from "../../src/api/resource.ts";
 import { accountKubeconfig, installChart } from "../support/chartAccount.ts";
 import { argoHealth } from "../support/argoHealth.ts";
 import { startKubeApi } from "../support/kubeApi.ts";
-import { kubeTools, root, runTool } from "../support/kubeTools.ts";
+import { kubeTools, root, runTool, type KubeTools } from "../support/kubeTools.ts";
 import { ClusterPlane, dataFolder, samples } from "./clusterRig.ts";
 
 interface Managed extends Resource {
@@ -20,6 +20,8 @@ interface Managed extends Resource {
 
 const api = await startKubeApi();
 const tools = await kubeTools();
+const main = join(root, "src/app/main.ts");
+const values = { allowLocalHosts: true, replicas: 2 };
 const waiting = ["--for=condition=Ready", "--all", "--timeout=180s"];
 const all = kinds.map(({ plural }) => plural).join(",");
 
@@ -31,6 +33,8 @@ describe("a cluster with the chart", { timeout: 300_000 }, () => {
   }
   let plane: ClusterPlane;
   let data = "";
+  let account = "";
+  const metricsPort = 20_000 + (process.pid % 10_000);
 
   const kubectl = (...args: readonly string[]): Promise<string> =>
     tools.kubectl(["--kubeconfig", api.kubeconfig, "--namespace", "default", ...args]);
@@ -49,9 +53,10 @@ describe("a cluster with the chart", { timeout: 300_000 }, () => {
     ((await plane.client.inventory(host))?.vms ?? []).map(({ name, cpu }) => ({ name, cpu: cpu.count }));
 
   beforeAll(async () => {
-    await installChart(api, tools, { allowLocalHosts: true });
+    await installChart(api, tools, values);
     data = await dataFolder(["hv1", "hv2"]);
-    plane = new ClusterPlane(data, await accountKubeconfig(api, tools));
+    account = await accountKubeconfig(api, tools);
+    plane = new ClusterPlane(data, account, { more: await argumentsOf(tools, metricsPort) });
   }, 120_000);
   afterAll(async () => {
     await plane?.stop("SIGKILL");
@@ -69,6 +74,30 @@ describe("a cluster with the chart", { timeout: 300_000 }, () => {
       throw new Error(plane.said.slice(-3000), { cause: error });
     }
     expect((await live()).length).toBe((await samples()).length);
+  });
+
+  it("answers the probes and Prometheus where the chart's ports say", async () => {
+    const asked = await Promise.all(
+      ["/livez", "/readyz", "/metrics"].map(async (path) => {
+        const answer = await fetch(`http://127.0.0.1:${metricsPort}${path}`);
+        return { path, status: answer.status, text: await answer.text() };
+      }),
+    );
+    expect(asked.map(({ path, status }) => [path, status])).toEqual([
+      ["/livez", 200],
+      ["/readyz", 200],
+      ["/metrics", 200],
+    ]);
+    expect(asked[2]?.text).toContain("aetherv_build_info");
+  });
+
+  it("refuses its uninstallation while objects are there, unless it is forced", async () => {
+    const check = (...words: readonly string[]): ReturnType<typeof runTool> =>
+      runTool(process.execPath, [main, "uninstall-check", "--kubeconfig", account, ...words]);
+    const refused = await check();
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("virtualmachines: ");
+    expect((await check("--force")).code).toBe(0);
   });
 
   it("shows them as one category, and explains every kind", async () => {
@@ -178,13 +207,27 @@ describe("a cluster with the chart", { timeout: 300_000 }, () => {
       forbidden.map((line) => line.replace(/.*[{,]resource="([^"]*)".*verb="([^"]*)".* (\d+)$/, "$2 $1 $3")),
     ).toEqual(["DELETE virtualdisks 1"]);
     expect(await plane.stop()).toBe(0);
-    const lease = await tools.kubectl([
-      ...["--kubeconfig", api.kubeconfig, "--namespace", "aetherv-system"],
-      ...["get", "lease", "aetherv", "--output", "jsonpath={.spec.holderIdentity}"],
-    ]);
-    expect(lease).toBe("");
+    const path = "/apis/coordination.k8s.io/v1/namespaces/aetherv-system/leases/aetherv";
+    const lease = await api.client.call<{ spec: { holderIdentity?: string } }>({ verb: "get", path });
+    expect(lease.spec.holderIdentity ?? "").toBe("");
   });
 });
+
+/** Of the chart's container, but for the folder and the port, which are a pod's own. */
+const argumentsOf = async (of: KubeTools, port: number): Promise<readonly string[]> => {
+  const deployment = (await of.template(values)).find(({ kind }) => kind === "Deployment");
+  const { spec } = (deployment?.spec as { template: { spec: Pod } } | undefined)?.template ?? {};
+  const words = spec?.containers[0]?.args ?? [];
+  expect(words.slice(0, 3)).toEqual(["run", "--kubernetes", "--data=/data"]);
+  return words
+    .slice(3)
+    .filter((word) => word !== "--allow-local-hosts")
+    .map((word) => word.replace("--metrics-address=0.0.0.0:8081", `--metrics-address=127.0.0.1:${port}`));
+};
+
+interface Pod {
+  readonly containers: readonly { readonly args: readonly string[] }[];
+}
 
 /** Managers that wrote a field of any spec, of objects that no controller owns. */
 const specWriters = (objects: readonly Managed[]): readonly string[] =>

@@ -28,7 +28,7 @@ const bytes = (text: string): string =>
 const literal = (value: unknown): string => {
   if (value === null || value === undefined) return "nil";
   if (typeof value === "string") return bytes(value);
-  if (typeof value !== "object") return String(value);
+  if (typeof value !== "object") return JSON.stringify(value);
   if (Array.isArray(value)) return `{${value.map(literal).join(",")}}`;
   return `{${Object.entries(value)
     .map(([key, of]) => `[${bytes(key)}]=${literal(of)}`)

@@ -98,7 +98,7 @@ describe.each([
   const admin = api.client;
   let client: KubeClient;
   const roles = (await tools.template(values)).filter(
-    ({ kind, metadata }) => /Role$/.test(kind) && !/-(view|edit|cli|ask)$/.test(metadata.name),
+    ({ kind, metadata }) => kind.endsWith("Role") && !/-(view|edit|cli|ask)$/.test(metadata.name),
   ) as unknown as readonly Role[];
   const namespaces = "namespaces" in values ? [space] : "all";
 

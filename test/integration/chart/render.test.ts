@@ -103,7 +103,7 @@ const refused: readonly { readonly why: string; readonly values: unknown; readon
 
 const rulesOf = (objects: readonly AnyObject[]): readonly Rule[] =>
   objects
-    .filter(({ kind, metadata }) => /Role$/.test(kind) && !/-(view|edit|cli|ask)$/.test(metadata.name))
+    .filter(({ kind, metadata }) => kind.endsWith("Role") && !/-(view|edit|cli|ask)$/.test(metadata.name))
     .flatMap(({ rules }) => rules as readonly Rule[]);
 
 describe("the chart", { timeout: 120_000 }, () => {
