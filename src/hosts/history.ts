@@ -11,7 +11,7 @@ export interface HistoryOptions {
   readonly controlPlaneId: string;
   readonly journal: Journal;
   readonly log: Logger;
-  readonly ask: Connection["ask"];
+  readonly connection: Pick<Connection, "ask">;
   readonly stopped: () => boolean;
 }
 
@@ -19,9 +19,9 @@ export interface HistoryOptions {
  * Brings the journal up to what the agent remembers (its last 200 results): jobs that were under way when the process before
  * ended, and those of a journal that was lost. History for people; nothing is decided by it. Never rejects.
  */
-export const fetchHistory = async (hello: HelloData, options: HistoryOptions): Promise<void> => {
+export const fetchHistory = async (hello: HelloData | undefined, options: HistoryOptions): Promise<void> => {
   const { journal, log, host, stopped } = options;
-  if (!journal.lost) return;
+  if (!journal.lost || !hello) return;
   let fetched = 0;
   try {
     for (const kept of hello.results) {
@@ -51,9 +51,9 @@ const endedBy = (record: JobRecord, { status, code, finishedAt }: Kept): JobReco
 /** A record of what is left of a job; undefined when its result does not tell whose it was. */
 const rebuilt = async (
   { correlation_id: id, operation }: Kept,
-  { host, controlPlaneId, ask }: HistoryOptions,
+  { host, controlPlaneId, connection }: HistoryOptions,
 ): Promise<JobRecord | undefined> => {
-  const reply = await ask("job.get", { correlation_id: id }, ASK_SECONDS);
+  const reply = await connection.ask("job.get", { correlation_id: id }, ASK_SECONDS);
   const result = reply.at === "answered" && reply.checked.ok ? reply.checked.result.data.result : undefined;
   const owner = result && ownerOf(result, controlPlaneId);
   if (!owner) return undefined;
@@ -105,4 +105,4 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /** Milliseconds since 1970, from the first ten characters of a ULID. */
 const timeOf = (ulid: string): number =>
-  [...ulid.slice(0, 10)].reduce((time, character) => time * 32 + Math.max(0, alphabet.indexOf(character)), 0);
+  Array.from(ulid.slice(0, 10)).reduce((time, character) => time * 32 + Math.max(0, alphabet.indexOf(character)), 0);

@@ -266,26 +266,14 @@ export class ManagedHost implements HostView {
   #seen(change: FoldChange, certain: readonly string[]): void {
     const first = !this.#looked;
     this.#looked = true;
-    if (first) this.#fetchHistory();
+    // After the first look, which is what everybody waits for.
+    const [host, connection] = [this.name, this.#connection];
+    if (first) void fetchHistory(this.#agent, { ...this.#options, host, connection, stopped: () => this.#over });
     this.#failures = 0;
     this.#setUp();
     if (first) return this.#tell({ uids: "all", host: true });
     const uids = new Set([...change.uids, ...certain]);
     if (uids.size > 0 || change.host) this.#tell({ uids, host: change.host });
-  }
-
-  /** After the first look, which is what everybody waits for. */
-  #fetchHistory(): void {
-    const { journal, log, controlPlaneId } = this.#options;
-    if (!this.#agent) return;
-    void fetchHistory(this.#agent, {
-      host: this.name,
-      controlPlaneId,
-      journal,
-      log,
-      ask: (operation, spec, seconds) => this.#connection.ask(operation, spec, seconds),
-      stopped: () => this.#over,
-    });
   }
 
   #lookFailed(why: Fault): void {

@@ -100,6 +100,7 @@ const report = (...objects: readonly PlannedObject[]): PlanReport => ({
   objects,
   summary: {
     create: objects.filter(({ action }) => action === "create").length,
+    adopt: objects.filter(({ action }) => action === "adopt").length,
     update: objects.filter(({ action }) => action === "update").length,
     delete: objects.filter(({ action }) => action === "delete").length,
   },
