@@ -68,9 +68,8 @@ export class SshdRig {
     await mkdir("/tmp/.dotnet", { recursive: true, mode: 0o1777 });
     const steps = [
       "mount -t tmpfs -o mode=1777 none /tmp/.dotnet",
-      "mkdir -m 1777 /tmp/.dotnet/shm /tmp/.dotnet/lockfiles",
       // Made here: of processes that make them at the same moment, some fail (stat of /tmp/.dotnet/shm: ENOENT).
-      "mkdir -m 1777 /tmp/.dotnet/shm /tmp/.dotnet/shm/global",
+      "mkdir -m 1777 /tmp/.dotnet/shm /tmp/.dotnet/shm/global /tmp/.dotnet/lockfiles",
       `mount --bind ${passwd} /etc/passwd`,
       `mount --bind ${shadow} /etc/shadow`,
       `exec ${SSHD} -D -E ${join(this.root, "sshd.log")} -f ${config}`,
