@@ -126,7 +126,8 @@ function Test-SchemaInteger {
     param([System.Collections.IDictionary]$Schema, $Value, [string]$Place)
     $whole = $Value -is [int] -or $Value -is [long]
     if (-not $whole -and ($Value -is [double] -or $Value -is [decimal])) { $whole = [Math]::Floor($Value) -eq $Value }
-    if (-not $whole) { return "$Place`: expected a whole number" }
+    # Beyond 2^53 a reader of the other side may have rounded it.
+    if (-not $whole -or $Value -gt 9007199254740991 -or $Value -lt -9007199254740991) { return "$Place`: expected a whole number within 2^53" }
     if ($Schema.ContainsKey('minimum') -and $Value -lt $Schema['minimum']) { return "$Place`: expected at least $($Schema['minimum'])" }
     if ($Schema.ContainsKey('maximum') -and $Value -gt $Schema['maximum']) { return "$Place`: expected at most $($Schema['maximum'])" }
     return $null

@@ -83,7 +83,7 @@ function Get-StartTime {
     if ($Vm.State -in 'Off', 'Critical', 'Other') { return '' }
     $on = [long](Get-RowValue -Row $Vm.System -Name 'OnTimeInMilliseconds' -Default 0)
     if ($on -le 0) { return '' }
-    $at = [DateTime]::UtcNow.AddMilliseconds(-$on)
+    $at = $World.ReadAt.AddMilliseconds(-$on)
     $kept = Get-KeptStart -Id $Vm.Id
     if ($null -ne $kept -and [Math]::Abs(($kept - $at).TotalSeconds) -lt 10) { $at = $kept }
     else { Set-KeptStart -Id $Vm.Id -At $at }

@@ -8,6 +8,7 @@ function New-World {
         Layout = $Layout
         Rows = @{}
         Index = $null
+        ReadAt = [DateTime]::UtcNow
         Views = @{}
         Files = $null
         Entries = @{}
@@ -55,6 +56,8 @@ function Get-VmIndex {
     param([hashtable]$World)
     if ($null -ne $World.Index) { return $World.Index }
     $systems = @(Get-CimRow -Class 'Msvm_ComputerSystem')
+    # Uptimes count from here, not from when they are looked at: with many machines that is much later.
+    $World.ReadAt = [DateTime]::UtcNow
     if (@($systems | Where-Object -FilterScript { (Get-RowValue -Row $_ -Name 'Name' -Default '') -notmatch $script:UuidPattern }).Count -eq 0) {
         Stop-Operation -Code 'PermissionDenied' -Message "CIM shows no row of the host itself in $script:Namespace`: the agent's account lacks rights, so what else is missing can't be told"
     }

@@ -16,9 +16,12 @@ const ofText = (text: string, at: string): string | undefined => {
 const ofMember = ([key, value]: readonly [string, unknown], at: string): string | undefined =>
   UNPRINTABLE.test(key) ? `${at}: a key holds control characters` : textProblem(value, `${at}/${key}`);
 
-/** The first text of a request that no agent takes, with its place; undefined when all are well. */
+/** The first text or number of a request that no agent takes, with its place; undefined when all are well. */
 export const textProblem = (value: unknown, at = ""): string | undefined => {
   if (typeof value === "string") return ofText(value, at);
+  // Beyond 2^53 a reader of the other side may have rounded it.
+  if (typeof value === "number")
+    return Number.isSafeInteger(value) ? undefined : `${at}: expected a whole number within 2^53`;
   if (typeof value !== "object" || value === null) return undefined;
   for (const member of Object.entries(value)) {
     const problem = ofMember(member, at);

@@ -340,4 +340,48 @@ else {
       120_000,
     );
   });
+
+  describe("hostile requests are refused, and the session goes on", () => {
+    const hello = JSON.stringify({ ...request("agent.hello", {}), correlation_id: "0".repeat(26) });
+    const with_ = (from: string, to: string): string => hello.replace(from, to);
+    const spec = (text: string): string => with_('"resource_spec":{}', `"resource_spec":${text}`);
+    const nested = (open: string, close: string, depth: number): string =>
+      `${open.repeat(depth)}1${close.repeat(depth)}`;
+    test.each([
+      { why: "a hundred thousand lists in each other", line: "[".repeat(100_000) },
+      { why: "objects in each other, as deep as closed", line: nested('{"a":', "}", 20_000) },
+      { why: "a spec of nested lists", line: spec(`{"a":${nested("[", "]", 3000)}}`) },
+      {
+        why: "twenty thousand keys",
+        line: spec(`{${Array.from({ length: 20_000 }, (_, n) => `"k${n}":${n}`).join()}}`),
+      },
+      { why: "a number beyond every type", line: with_('"epoch":1', '"epoch":1e999') },
+      { why: "a number beyond 64 bits", line: with_('"epoch":1', '"epoch":99999999999999999999999') },
+      { why: "a number of a megabyte", line: with_('"epoch":1', `"epoch":${"9".repeat(2 ** 20)}`) },
+      { why: "a text for a number", line: with_('"epoch":1', '"epoch":"1"') },
+      { why: "a date that is none", line: with_("2026-01-01T00:00:00Z", String.raw`\/Date(0)\/`) },
+      { why: "keys in other letters", line: with_('"operation"', '"Operation"') },
+      { why: "a prototype", line: spec('{"__proto__":{"x":1}}') },
+      { why: "no object", line: "[]" },
+      { why: "nothing", line: "null" },
+      { why: "a script", line: "Remove-VM *" },
+      { why: "CLIXML", line: "#< CLIXML <Objs/>" },
+      { why: "an operation that is a path", line: with_("agent.hello", "../../evil") },
+      { why: "an operation that is a command", line: with_("agent.hello", "host.info; Remove-VM") },
+    ])(
+      "$why",
+      async ({ line }) => {
+        await (begun ??= begin());
+        expect(await session.sendText(line)).toMatchObject({ status: "error", code: "InvalidRequest" });
+        expect(await session.send(request("agent.hello", {}))).toMatchObject({ status: "success" });
+      },
+      120_000,
+    );
+
+    test("a key twice: one of the two counts, or neither", async () => {
+      const twice = with_('"operation":"agent.hello"', '"operation":"vm.delete","operation":"agent.hello"');
+      const result = await session.sendText(twice);
+      expect(["agent", undefined]).toContain(result?.status === "success" ? Object.keys(result.data)[0] : undefined);
+    }, 120_000);
+  });
 }

@@ -91,10 +91,15 @@ export class AgentSession {
 
   /** Undefined when the agent ended without an answer. */
   send(request: object): Promise<JobResult | undefined> {
+    return this.sendText(JSON.stringify(request), (request as { correlation_id: string }).correlation_id);
+  }
+
+  /** One line as it is; what can't be read is answered with the id of zeros. */
+  sendText(line: string, id = "0".repeat(26)): Promise<JobResult | undefined> {
     const child = this.#child ?? this.#open();
     return new Promise((resolve) => {
-      this.#waiting.set((request as { correlation_id: string }).correlation_id, resolve);
-      child.stdin.write(`${JSON.stringify(request)}\n`);
+      this.#waiting.set(id, resolve);
+      child.stdin.write(`${line}\n`);
     });
   }
 
