@@ -146,7 +146,7 @@ class HeldTerm implements Term {
   }
 
   get held(): boolean {
-    return !this.#ended.signal.aborted && this.#sinceRenewal() <= this.#times.deadlineMs;
+    return !this.#ended.signal.aborted && this.#sinceRenewal() < this.#times.deadlineMs;
   }
 
   async raise(min: number): Promise<number> {
@@ -192,7 +192,7 @@ class HeldTerm implements Term {
         log.warn({ err: error }, "the Lease was not renewed; it is tried again");
         if (error instanceof LostError) return this.#lose(error.message);
       }
-      if (this.#sinceRenewal() > this.#times.deadlineMs) return this.#lose("it could not be renewed");
+      if (this.#sinceRenewal() >= this.#times.deadlineMs) return this.#lose("it could not be renewed");
     }
   }
 
@@ -209,7 +209,10 @@ class HeldTerm implements Term {
   async #put(epoch: number): Promise<void> {
     const { clock } = this.#options;
     const asked = clock.now().getTime();
-    const signal = AbortSignal.timeout(this.#times.deadlineMs / 2);
+    // Hardly beyond the deadline: but a process that was stopped for long asks once, and is told who leads now.
+    const { deadlineMs } = this.#times;
+    const left = Math.min(deadlineMs / 2, deadlineMs - this.#sinceRenewal());
+    const signal = AbortSignal.timeout(Math.max(deadlineMs / 10, left));
     try {
       this.#lease = await write(this.#options, renewedBy(this.#options, this.#lease, epoch), signal);
     } catch (error) {
