@@ -123,6 +123,33 @@ describe.skipIf(why !== undefined)("sessions on PowerShell", () => {
     },
   );
 
+  it("an agent that is silent for three heartbeats: ended by PID, another takes its place", LIMIT, async () => {
+    const before = (await agents()).map(({ pid }) => pid);
+    for (const pid of before) process.kill(pid, "SIGSTOP");
+    await until(
+      "another agent runs, and those are gone",
+      async () => {
+        const now = (await agents()).map(({ pid }) => pid);
+        return now.length > 0 && before.every((pid) => !now.includes(pid));
+      },
+      120_000,
+    );
+    await until("the host is up", async () => host().reach.at === "up", 60_000);
+  });
+
+  it("tells its memory in each heartbeat, below what it would be replaced at", LIMIT, async () => {
+    const channel = await transportOf(hostOf(sshd)).session(AbortSignal.timeout(120_000));
+    const line = await new Promise<string>((resolve) =>
+      channel.onLine((text) => {
+        if (text.includes("heartbeat")) resolve(text);
+      }),
+    );
+    channel.close();
+    const { memory } = JSON.parse(line) as { memory: number };
+    expect(memory).toBeGreaterThan(20 * 2 ** 20);
+    expect(memory).toBeLessThan(300 * 2 ** 20);
+  });
+
   it(
     "an agent edited underneath is put there anew before the next session; other versions are removed",
     LIMIT,
