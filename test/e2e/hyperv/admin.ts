@@ -1,4 +1,5 @@
-import { editHost, makeDisk, readHost, type EmulatedHost } from "../../rigs/hyperv/host.ts";
+import { rm } from "node:fs/promises";
+import { editHost, makeDisk, readHost, realPath, type EmulatedHost } from "../../rigs/hyperv/host.ts";
 import type { Chain } from "./chain.ts";
 import { machinesOf, type StoredVm } from "./store.ts";
 
@@ -30,10 +31,15 @@ export const breaks = {
     edit(chain, vm, ({ adapters }) => {
       for (const { vlan } of adapters) Object.assign(vlan, { mode: "Access", accessVlanId: id });
     }),
-  deleteVm: async (chain: Chain, name: string) =>
-    editHost(await hostWith(chain, name), (host) => {
+  /** As Remove-VM does: the configuration's file goes, too. */
+  deleteVm: async (chain: Chain, name: string) => {
+    const root = await hostWith(chain, name);
+    const { id, path } = machine(await readHost(root), name);
+    await rm(realPath(root, `${path}\\Virtual Machines\\${id.toUpperCase()}.vmcx`), { force: true });
+    await editHost(root, (host) => {
       host.vms = machinesOf(host).filter((vm) => vm.name !== name) as unknown as Record<string, unknown>[];
-    }),
+    });
+  },
 };
 
 export const FOREIGN_DISKS = ["D:\\Foreign\\theirs.vhdx", "D:\\VMs\\default\\unknown.vhdx"] as const;

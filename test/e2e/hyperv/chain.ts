@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { parseAllDocuments, stringify } from "yaml";
 import type { VMHost } from "../../../src/api/generated/types.ts";
 import { editHost } from "../../rigs/hyperv/host.ts";
@@ -15,6 +15,7 @@ export interface Chain extends AsyncDisposable {
 /** A folder with the samples, whose hosts alone are others: driver HyperV, over SSH. Nothing runs but the servers. */
 export const makeChain = async (): Promise<Chain> => {
   const plane = await Rig.make({ hosts: [] });
+  await withoutGuests(plane);
   const documents = parseAllDocuments(await readFile(plane.path("hosts.yaml"), "utf8"));
   const manifests = documents.map((document) => document.toJS() as VMHost & { metadata: { name: string } });
   // One login as `aetherv host prepare` makes it, one of an administrator with another default shell.
@@ -44,6 +45,16 @@ export const makeChain = async (): Promise<Chain> => {
       await Promise.all(rigs.map((rig) => rig[Symbol.asyncDispose]()));
     },
   };
+};
+
+/** Nothing runs inside the emulated machines that could answer a guest section. */
+const withoutGuests = async (plane: Rig): Promise<void> => {
+  for (const name of (await readdir(plane.files)).filter((one) => one.endsWith(".yaml"))) {
+    const documents = parseAllDocuments(await readFile(plane.path(name), "utf8"));
+    if (!documents.some((document) => document.hasIn(["spec", "guest"]))) continue;
+    for (const document of documents) document.deleteIn(["spec", "guest"]);
+    await writeFile(plane.path(name), documents.map(String).join(""));
+  }
 };
 
 const overSsh = (host: VMHost, { port, hostKeys }: SshdRig): VMHost => ({

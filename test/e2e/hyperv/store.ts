@@ -9,6 +9,8 @@ export interface StoredVm {
   generation: number;
   state: string;
   notes: string;
+  /** Folder of its configuration. */
+  path: string;
   processor: { count: number; relativeWeight: number };
   memory: { dynamicMemoryEnabled: boolean; startup: number; minimum: number; maximum: number };
   firmware: { secureBoot: string; secureBootTemplate: string; bootOrder: string[] };
