@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ControlError, type Backup } from "../server/control.ts";
 import { openLevel } from "../stores/keyvalue/level.ts";
@@ -8,14 +8,19 @@ import { dataPaths } from "./paths.ts";
 
 const headFile = "backup.json";
 const entriesFile = "store.jsonl";
+const signerFile = "signer.json";
 
-/** Writes a backup as files that only their owner may read: backup.json and one line an entry in store.jsonl. */
-export const writeBackup = async (folder: string, { entries, ...head }: Backup): Promise<void> => {
+/**
+ * Writes a backup as files that only their owner may read: backup.json, one line an entry in store.jsonl, and the data folder's
+ * signer.json (the key that guests pinned) once it has one.
+ */
+export const writeBackup = async (folder: string, { entries, ...head }: Backup, data: string): Promise<void> => {
   if (!(await isVacant(folder)))
     throw new ControlError("Conflict", `${folder} is not empty: a backup is never written over something`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
   await writeFile(join(folder, entriesFile), lines, { mode: 0o600 });
+  await copySigner(dataPaths(data).signer, join(folder, signerFile));
   // Last: a folder without it is no complete backup.
   await writeFile(join(folder, headFile), `${JSON.stringify({ ...head, entries: entries.length }, null, 2)}\n`, {
     mode: 0o600,
@@ -34,8 +39,20 @@ export const restoreBackup = async (folder: string, data: string): Promise<Backu
   } finally {
     await store.close();
   }
+  await copySigner(join(folder, signerFile), dataPaths(data).signer);
   await writeIdentity(data, backup.controlPlaneId);
   return backup;
+};
+
+/** There is none before the first guest with a configuration. */
+const copySigner = async (from: string, to: string): Promise<void> => {
+  try {
+    await copyFile(from, to);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+    return;
+  }
+  await chmod(to, 0o600);
 };
 
 const readBackup = async (folder: string): Promise<Backup> => {

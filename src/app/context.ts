@@ -80,7 +80,7 @@ export const processContext = (env: Environment, { program, signal, onRun }: Pro
       const { runControlPlane } = await import("./run.ts");
       return onFolder(options.data, () => runControlPlane(options, { terminal, traces: wantsTraces(env) }, signal));
     },
-    writeBackup: async (folder, backup) => (await import("./backup.ts")).writeBackup(folder, backup),
+    writeBackup: async (...given) => (await import("./backup.ts")).writeBackup(...given),
     readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
     hosts: lazyHostTools,
     simulator: simulatorCommand,

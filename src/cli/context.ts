@@ -88,7 +88,7 @@ export interface Context {
   /** All of STDIN. */
   readInput(): Promise<string>;
   run(options: RunOptions): Promise<number>;
-  writeBackup(folder: string, backup: Backup): Promise<void>;
+  writeBackup(folder: string, backup: Backup, data: string): Promise<void>;
   readBackup(folder: string, data: string): Promise<Backup>;
   /** Setup and diagnosis of hosts over SSH. */
   readonly hosts: HostTools;

@@ -13,8 +13,8 @@ interface Options {
 }
 
 const notes = `
-Of a data folder, the backup holds the control plane's identity, its epoch and the whole store (uids, status, annotations),
-not the manifest files and no disk. It can be made while the control plane runs. To start from it, run with the same
+Of a data folder, the backup holds the control plane's identity, its epoch, the key that signs guest configurations (keep the
+backup as safe as the folder) and the whole store (uids, status, annotations), not the manifest files and no disk. It can be made while the control plane runs. To start from it, run with the same
 manifest files.
 
 Of a cluster (--kubeconfig, --context, or as kubectl plugin), it holds all objects with their status and the ConfigMap
@@ -65,7 +65,7 @@ const ofData = async (
     return out(`restored control plane ${controlPlaneId} (${count}) into ${data}\n`);
   }
   const backup = await withControl(context.connect({ at: "data", data }), (control) => control.backup());
-  await context.writeBackup(folder, backup);
+  await context.writeBackup(folder, backup, data);
   out(`saved control plane ${backup.controlPlaneId} to ${folder}\n`);
 };
 

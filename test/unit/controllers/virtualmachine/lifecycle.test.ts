@@ -71,7 +71,7 @@ describe("a machine from YAML to Ready", () => {
     expect(lab.find("VirtualDisk", "web-os")).toBeDefined();
   });
 
-  test("a guest section that this version can't publish yet is told, and holds nothing up", async () => {
+  test("a guest section where nothing can be sealed (a preview) is told, and holds nothing up", async () => {
     const lab = new Lab();
     lab.addHost("hv1");
     declareWeb(lab, { guest: { growFilesystems: true, hostname: "web" } });
