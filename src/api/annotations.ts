@@ -22,6 +22,8 @@ export const annotations = {
   guestGeneration: "aetherv.io/guest-generation",
   /** Keyed hash of the content that the present guest generation stands for; written with it. */
   guestDigest: "aetherv.io/guest-digest",
+  /** On an object that a ManagedDeployment made: names of the labels and annotations that it gave, as JSON. */
+  fromDeployment: "aetherv.io/from-deployment",
 } as const;
 
 export type AnnotationName = (typeof annotations)[keyof typeof annotations];

@@ -174,6 +174,17 @@ export const reasons = {
   NotAttached: "NotAttached",
   /** The spec asks for nothing here. */
   NotRequested: "NotRequested",
+  // ManagedDeployment
+  /** All children exist, are as declared and Ready. */
+  ChildrenReady: "ChildrenReady",
+  /** Some are not. */
+  ChildrenNotReady: "ChildrenNotReady",
+  /** The deployment was not Ready in its time. */
+  ProgressDeadlineExceeded: "ProgressDeadlineExceeded",
+  /** What the failed deployment made is being removed. */
+  RollingBack: "RollingBack",
+  /** What the failed deployment made is removed; a change of its spec starts it anew. */
+  RolledBack: "RolledBack",
   // Guest
   /** The guest has applied its configuration. */
   Applied: "Applied",

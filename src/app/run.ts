@@ -169,7 +169,7 @@ class Show {
       this.#plane.problems().length === 0 &&
       this.#plane.hosts.list().every(({ snapshot }) => snapshot !== undefined) &&
       this.#isIdle() &&
-      objects.every((object) => object.kind === "ManagedDeployment" || isReady(object))
+      objects.every((object) => isReady(object))
     );
   }
 

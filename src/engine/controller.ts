@@ -5,6 +5,7 @@ import { Dependents } from "./dependents.ts";
 import { hasten } from "./faultGate.ts";
 import { fileModeGuard, hostOf, MassDeleteGuard } from "./massDelete.ts";
 import { wantedVersion } from "./memory.ts";
+import { withMaker } from "./objectWrites.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Condition, Key, Kind, ReconcileOutcome, Resource, World } from "./ports.ts";
 import { KeyedQueue, type QueueCounters } from "./queue.ts";
@@ -170,7 +171,7 @@ export class Controller {
   #refs(resource: Resource): readonly Key[] {
     const key = keyOf(resource);
     try {
-      return this.kindOf(key)?.refs(resource) ?? [];
+      return withMaker(resource, this.kindOf(key)?.refs(resource) ?? []);
     } catch (error) {
       this.#parts.log.error({ key: keyText(key), err: error }, "the kind's refs failed: nothing wakes this object");
       return [];

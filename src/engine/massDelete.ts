@@ -1,4 +1,5 @@
 import { annotations as names } from "../api/annotations.ts";
+import { makerOf } from "./objectWrites.ts";
 import type { Resource, World } from "./ports.ts";
 
 /** When many deletions at the same time are held: more than both of `floor` objects and `share` of them. */
@@ -96,7 +97,8 @@ export const holds = (
   { now, settings, confirmed = [], given = new Map() }: GuardView,
 ): ReadonlyMap<string, Hold> => {
   const letGo = new Set([...confirmed, ...objects.flatMap((one) => confirmedBy(one) ?? [])]);
-  const all = objects.map((one) => guarded(one, letGo, given));
+  const going = goingDeployments(objects);
+  const all = objects.filter((one) => !going.has(makerOf(one)?.uid ?? "")).map((one) => guarded(one, letGo, given));
   const counted = finished.filter(({ at }) => at > now.getTime() - settings.windowMs);
   const reasons = reasonsByUid(all, counted, settings);
   const held = all.filter((one) => !one.confirmed && (reasons.has(one.uid) || isPinned(one)));
@@ -163,7 +165,16 @@ export const batchName = (uids: readonly string[]): string => {
 };
 
 /** Kinds whose deletion takes something from a host. */
-export const guardedKinds: readonly string[] = ["VirtualMachine", "VirtualDisk", "NetworkAdapter"];
+export const guardedKinds: readonly string[] = ["ManagedDeployment", "VirtualMachine", "VirtualDisk", "NetworkAdapter"];
+
+/** Deployments that go, or undo what they made, by uid: their children are not counted beside them. */
+const goingDeployments = (deployments: readonly Resource[]): ReadonlySet<string> =>
+  new Set(deployments.filter(isGoing).map(({ metadata }) => metadata.uid));
+
+const isGoing = ({ kind, metadata, status }: Resource): boolean =>
+  kind === "ManagedDeployment" &&
+  (metadata.deletionTimestamp !== undefined ||
+    (status as { readonly phase?: string } | undefined)?.phase === "RollingBack");
 
 interface GuardParts {
   readonly list: (kind: string) => readonly Resource[];
@@ -190,7 +201,7 @@ export class MassDeleteGuard {
   changed(resource: Resource | undefined, before: Resource | undefined): readonly Resource[] {
     const at = this.#parts.now().getTime();
     this.#finished = this.#finished.filter((gone) => gone.at > at - this.#parts.settings.windowMs);
-    if (!resource && before && guardedKinds.includes(before.kind) && !this.#confirmed.has(pinnedBatch(before) ?? ""))
+    if (!resource && before && this.#counts(before) && !this.#confirmed.has(pinnedBatch(before) ?? ""))
       this.#finished.push({ uid: before.metadata.uid, host: hostOf(before), at });
     if (!resource || resource.metadata.deletionTimestamp !== undefined) this.#known = undefined;
     const batch = resource && confirmedBy(resource);
@@ -211,6 +222,12 @@ export class MassDeleteGuard {
     this.#given.clear();
     for (const [uid, { batch }] of found) this.#given.set(uid, batch);
     return { holds: found, until: now.getTime() + 5000 };
+  }
+
+  #counts(gone: Resource): boolean {
+    const maker = makerOf(gone)?.uid;
+    const deployments = maker === undefined ? [] : this.#parts.list("ManagedDeployment");
+    return guardedKinds.includes(gone.kind) && !goingDeployments(deployments).has(maker ?? "");
   }
 
   #objects(): readonly Resource[] {

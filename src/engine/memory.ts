@@ -10,6 +10,8 @@ export interface Remembered {
   faultCause?: string;
   lastFault?: LastFault;
   lastJob?: FinishedJob;
+  /** Writes of other objects that the store refused, and what it said. */
+  refused?: { readonly message: string; readonly attempts: number; readonly retryAt: number; readonly cause: string };
   /** Host of the last job. */
   lastHost?: string;
   /** Milliseconds since 1970; of the last status write by this process. */

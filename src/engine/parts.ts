@@ -1,5 +1,5 @@
 import type { GuardSettings } from "./massDelete.ts";
-import type { Clock, EventRecorder, GuestConfigs, Hosts, Kind, Logger, Observer, Random, Store } from "./ports.ts";
+import type { Clock, EventRecorder, GuestConfigs, Hosts, Key, Kind, Logger, Observer, Random, Store } from "./ports.ts";
 
 /** What the engine is put together from. */
 export interface EngineParts {
@@ -14,6 +14,8 @@ export interface EngineParts {
   /** Absent: guest configuration is neither sealed nor published. */
   readonly guests?: GuestConfigs | undefined;
   readonly observer?: Observer | undefined;
+  /** Where an object's document is, as file:line:column. */
+  readonly placeOf?: ((key: Key) => string | undefined) | undefined;
   /** Brakes on many deletions at the same time; file mode's when absent. */
   readonly massDelete?: GuardSettings;
   /** Objects decided at the same time. Default 64: most wait for the store. */

@@ -47,6 +47,11 @@ export class ConflictError extends Error {
   override readonly name = "ConflictError";
 }
 
+/** A write that the store does not accept, and would not accept again: not valid, protected, not allowed. The message is for people. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
 /** The synchronous, always answering view of the objects; as of the last event delivered, own writes included. */
 export interface Objects {
   get(key: Key): Resource | undefined;
@@ -66,9 +71,11 @@ export interface Store {
   putMetadata(next: Resource): Promise<Resource>;
   /** Writes status only. */
   putStatus(next: Resource): Promise<Resource>;
-  /** Makes a new object (a deployment's child). uid, generation, resourceVersion and creationTimestamp are given by the store. Throws ConflictError when it exists. */
+  /** Makes a new object (a deployment's child). uid, generation, resourceVersion and creationTimestamp are given by the store. Throws ConflictError when it exists, RefusedError. */
   create(draft: Draft): Promise<Resource>;
-  /** Asks for deletion, if the object still has that uid; finalizers hold it. */
+  /** Writes spec, labels, annotations and ownerReferences of an object that a controller made. Throws RefusedError too. */
+  putDesired(next: Resource): Promise<Resource>;
+  /** Asks for deletion, if the object still has that uid; finalizers hold it. Throws RefusedError while it is protected. */
   delete(key: Key, uid: string): Promise<void>;
   /** Calls `wake` for every object once the cache holds it, then at each change and removal. Resolves when the first listing was delivered. */
   watch(wake: (key: Key) => void, signal: AbortSignal): Promise<void>;
@@ -136,10 +143,19 @@ export type Act =
       readonly locks: readonly string[];
       readonly deadlineSeconds: number;
     }
+  /** Write other objects, in this order: a deployment's children. The key comes again once it is done. */
+  | { readonly do: "objects"; readonly writes: readonly ObjectWrite[] }
   /** Ask the host afresh: what is known is too old or uncertain. */
   | { readonly do: "look"; readonly host: string }
   /** All is gone (or orphaned): take the finalizer off. */
   | { readonly do: "release" };
+
+/** What a kind asks for of an object that it made. */
+export type ObjectWrite =
+  | { readonly write: "create"; readonly draft: Draft }
+  /** See Store.putDesired. */
+  | { readonly write: "put"; readonly object: Resource }
+  | { readonly write: "delete"; readonly key: Key; readonly uid: string };
 
 export interface MetadataChange {
   readonly finalizers?: readonly string[];
@@ -206,6 +222,10 @@ export interface World {
   /** Of the object being decided. */
   readonly lastFault?: LastFault;
   readonly lastJob?: FinishedJob;
+  /** What the store said when it refused to write another object for this one; forgotten once the cause moved on. */
+  readonly refusal?: string;
+  /** Where the object's document is, as file:line:column, if it has one. */
+  placeOf?(key: Key): string | undefined;
   /** Absent where no configuration can be sealed (a preview without a control plane). */
   readonly guests?: GuestConfigs | undefined;
   /** Set when the mass-delete guard holds this object: the batch to confirm, and why. */

@@ -8,9 +8,10 @@ import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts"
 import { finishedJob, nextFault } from "./faultGate.ts";
 import { withBatch } from "./massDelete.ts";
 import { mergeMetadata } from "./metadata.ts";
-import { ConflictError } from "./ports.ts";
+import { writeObject } from "./objectWrites.ts";
+import { ConflictError, RefusedError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
-import type { Act, Decision, EventNote, JobOutcome, Key, Kind, Resource, World } from "./ports.ts";
+import type { Act, Decision, EventNote, JobOutcome, Key, Kind, ObjectWrite, Resource, World } from "./ports.ts";
 import { changedFields, progressInterval, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
 
 /** When the key comes again. gone: never, its object does not exist. */
@@ -47,6 +48,7 @@ const raced: Next = { do: "again", ms: 100, raced: true };
 /** Decisions in a row that may each lead to another write. */
 const mostRounds = 8;
 const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
+const refusedLimits: DelayLimits = { first: 2000, longest: 60_000 };
 
 type Job = Extract<Act, { readonly do: "job" }>;
 
@@ -109,6 +111,8 @@ export class Reconciler {
       guests: this.#parts.guests,
       ...(same?.lastFault && { lastFault: same.lastFault }),
       ...(same?.lastJob && { lastJob: same.lastJob }),
+      ...(same?.refused && { refusal: same.refused.message }),
+      ...(this.#parts.placeOf && { placeOf: this.#parts.placeOf }),
       ...(massDelete && { massDelete }),
       ...over,
     };
@@ -143,6 +147,7 @@ export class Reconciler {
     const placed = resource.metadata.annotations?.[names.host];
     if (placed !== undefined) this.assumedHosts.delete(keyText(key));
     if (remembered.lastFault && remembered.faultCause !== this.#cause(resource, kind)) delete remembered.lastFault;
+    if (remembered.refused && remembered.refused.cause !== this.#cause(resource, kind)) delete remembered.refused;
     const { deferredStatus } = remembered;
     const shown = deferredStatus === undefined ? resource : { ...resource, status: deferredStatus };
     const decided = kind.decide(shown, this.world(shown));
@@ -240,6 +245,8 @@ export class Reconciler {
         return await this.#release(resource);
       case "job":
         return await this.#job(resource, kind, act);
+      case "objects":
+        return await this.#writeObjects(resource, kind, act.writes);
       default:
         return act satisfies never;
     }
@@ -251,6 +258,25 @@ export class Reconciler {
     remembered.looks += 1;
     this.#parts.hosts.refresh(host);
     return { do: "again", ms: backoffMs(remembered.looks, lookLimits, this.#parts.random) };
+  }
+
+  /** A refusal is told by the next decision, and the writes wait. */
+  async #writeObjects(resource: Resource, kind: Kind, writes: readonly ObjectWrite[]): Promise<Next> {
+    const remembered = this.memory.of(keyOf(resource), resource.metadata.uid);
+    const now = this.#parts.clock.now().getTime();
+    const { refused } = remembered;
+    if (refused && refused.retryAt > now) return { do: "again", ms: refused.retryAt - now };
+    try {
+      for (const write of writes) await writeObject(this.#parts.store, write);
+      delete remembered.refused;
+      return soon;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      const attempts = (refused?.attempts ?? 0) + 1;
+      const retryAt = now + backoffMs(attempts, refusedLimits, this.#parts.random);
+      remembered.refused = { message: error.message, attempts, retryAt, cause: this.#cause(resource, kind) };
+      return soon;
+    }
   }
 
   async #release(resource: Resource): Promise<Next> {

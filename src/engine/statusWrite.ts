@@ -6,6 +6,7 @@ import type { Condition, EventNote } from "./ports.ts";
 interface CommonStatus {
   readonly conditions?: readonly Condition[];
   readonly observedGeneration?: number;
+  readonly phase?: string;
 }
 
 const common = (status: unknown): CommonStatus => (status ?? {}) as CommonStatus;
@@ -15,6 +16,7 @@ const mereProgress = (before: CommonStatus, next: CommonStatus): boolean =>
   inProgress(before.conditions) &&
   inProgress(next.conditions) &&
   before.observedGeneration === next.observedGeneration &&
+  before.phase === next.phase &&
   findCondition(next.conditions, "Ready")?.status !== "True";
 
 /** What a write of status is for. toReady: on the way from a change to Ready. progress: how far it is. later: news of an object that is Ready. */

@@ -125,6 +125,26 @@ export const metadataWritten = (row: Row, next: Metadata): Row => {
   return merged({ ...row, own, object: withMetadata(row.object, changed) });
 };
 
+/** Spec, labels, annotations and owners of `next`; the same row if nothing differs. Only a change of spec raises the generation. */
+export const desiredWritten = (row: Row, next: Resource): Row => {
+  const { metadata, spec } = row.object;
+  const { labels, ownerReferences } = next.metadata;
+  const sameSpec = equalJson(spec, next.spec);
+  const sameRest =
+    equalJson(metadata.labels ?? {}, labels ?? {}) &&
+    equalJson(metadata.ownerReferences ?? [], ownerReferences ?? []) &&
+    equalJson(row.own, next.metadata.annotations ?? {});
+  if (sameSpec && sameRest) return row;
+  const changed = {
+    ...without(metadata, "labels", "ownerReferences"),
+    ...optional("labels", labels),
+    ...optional("ownerReferences", ownerReferences),
+    generation: sameSpec ? metadata.generation : metadata.generation + 1,
+  };
+  const own = next.metadata.annotations ?? {};
+  return merged({ ...row, own, object: { ...row.object, metadata: changed, spec: next.spec } });
+};
+
 export const statusWritten = (row: Row, status: unknown): Row =>
   equalJson(row.object.status, status)
     ? row

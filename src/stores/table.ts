@@ -1,11 +1,12 @@
 import { keyOf, keyText } from "../api/resource.ts";
 import type { Key, Resource } from "../api/resource.ts";
-import { ConflictError } from "../engine/ports.ts";
+import { ConflictError, RefusedError } from "../engine/ports.ts";
 import type { Clock, Draft, Objects, Random, Store } from "../engine/ports.ts";
 import { frozenCopy } from "./equal.ts";
 import {
   bornOfDraft,
   deletionAsked,
+  desiredWritten,
   isFinished,
   isProtected,
   keyOfDraft,
@@ -88,6 +89,10 @@ export class ObjectTable implements Store {
     return this.#put(next, (row) => statusWritten(row, next.status));
   }
 
+  putDesired(next: Resource): Promise<Resource> {
+    return this.#put(next, (row) => this.#desired(row, next));
+  }
+
   create(draft: Draft): Promise<Resource> {
     return this.exclusive(async () => {
       const key = keyText(keyOfDraft(draft));
@@ -104,7 +109,7 @@ export class ObjectTable implements Store {
       const text = keyText(key);
       const row = this.#rows.get(text);
       if (row?.object.metadata.uid !== uid) return;
-      if (isProtected(row)) throw new Error(`${text} is not deleted: spec.deletionProtection is true`);
+      if (isProtected(row)) throw new RefusedError(`${text} is not deleted: spec.deletionProtection is true`);
       await this.commitRow(text, row, deletionAsked(row, this.#options.clock.now()));
     });
   }
@@ -192,10 +197,19 @@ export class ObjectTable implements Store {
     return row.object;
   }
 
+  #desired(row: Row, next: Resource): Row {
+    const key = keyText(keyOf(next));
+    if (row.origin === "document") throw new RefusedError(`${key} is not changed: it has a document of its own`);
+    const after = desiredWritten(row, next);
+    const verdict = after === row ? undefined : this.#options.validation?.validateUpdate(row.object, after.object);
+    if (!verdict || verdict.ok) return after;
+    throw new RefusedError(`${key} is not valid: ${messageOf(verdict.errors)}`);
+  }
+
   #admitted(row: Row): Row {
     const verdict = this.#options.validation?.validate(row.object);
     if (!verdict) return row;
-    if (!verdict.ok) throw new Error(`${keyText(keyOf(row.object))} is not valid: ${messageOf(verdict.errors)}`);
+    if (!verdict.ok) throw new RefusedError(`${keyText(keyOf(row.object))} is not valid: ${messageOf(verdict.errors)}`);
     return { ...row, object: { ...row.object, spec: verdict.object.spec } };
   }
 

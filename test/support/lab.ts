@@ -309,6 +309,8 @@ export class Lab {
         return true;
       case "job":
         return await this.#job(resource, act);
+      case "objects":
+        throw new Error("no kind of this stage writes other objects: use the plane");
       default:
         return act satisfies never;
     }

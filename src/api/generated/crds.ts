@@ -6407,6 +6407,11 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         }
                       }
                     },
+                    "deletionBatch": {
+                      "type": "string",
+                      "description": "Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.",
+                      "maxLength": 64
+                    },
                     "truncated": {
                       "type": "boolean",
                       "description": "True when a list above was cut at its greatest length."

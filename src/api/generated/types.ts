@@ -2756,6 +2756,10 @@ export interface ManagedDeploymentStatus {
     message?: string;
   }[];
   /**
+   * Batch of the mass-delete guard that holds the deletion; the annotation aetherv.io/confirm-delete with it lets it go.
+   */
+  deletionBatch?: string;
+  /**
    * True when a list above was cut at its greatest length.
    */
   truncated?: boolean;

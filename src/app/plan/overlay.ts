@@ -1,5 +1,6 @@
 import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
 import { deepEqual } from "../../engine/equal.ts";
+import { withMaker } from "../../engine/objectWrites.ts";
 import type { Kind, Objects } from "../../engine/ports.ts";
 import { validateUpdate } from "../../api/validate.ts";
 import type { DraftDocument, FileProblem, Place } from "../../server/control.ts";
@@ -44,7 +45,7 @@ export const referrersIn = (
   const found = new Map<string, Resource[]>();
   for (const kind of kinds.values())
     for (const resource of objects.list(kind.kind))
-      for (const ref of kind.refs(resource)) {
+      for (const ref of withMaker(resource, kind.refs(resource))) {
         const text = keyText(ref);
         found.set(text, [...(found.get(text) ?? []), resource]);
       }

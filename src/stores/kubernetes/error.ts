@@ -54,5 +54,9 @@ export const isExpired = (error: unknown): boolean =>
 export const isNotFound = (error: unknown): boolean =>
   error instanceof KubeError && error.code === 404 && error.reason === "NotFound" && error.details?.name !== undefined;
 
+/** The server understood, and will not have it: not valid, or not allowed. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof KubeError && [400, 403, 422].includes(error.code);
+
 /** The object is another than the one that the write was decided on. */
 export const isConflict = (error: unknown): boolean => error instanceof KubeError && error.code === 409;

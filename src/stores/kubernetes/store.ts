@@ -1,20 +1,21 @@
 import { apiVersion, isKind, kindInfo, kinds } from "../../api/kinds.ts";
 import { keyOf, keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
-import { ConflictError } from "../../engine/ports.ts";
+import { ConflictError, RefusedError } from "../../engine/ports.ts";
 import type { Clock, Draft, Logger, Objects, Random, Store } from "../../engine/ports.ts";
 import type { Call, KubeClient } from "./client.ts";
 import { Collection } from "./collection.ts";
-import { isConflict, isNotFound, type KubeError } from "./error.ts";
+import { isConflict, isNotFound, isRefusal, type KubeError } from "./error.ts";
 import type { Term } from "./lease.ts";
 import { mergePatch } from "./mergePatch.ts";
 import { collectionPath, objectPath } from "./paths.ts";
 import { Reflector, type ReflectorTimes } from "./reflector.ts";
 import { trimmed } from "./trim.ts";
 
-/** Owners of the fields that we write, in managedFields. No field of a spec is ever among them. */
+/** Owners of the fields that we write, in managedFields. Specs are written of children of deployments only, by their own manager. */
 export const fieldManager = "aetherv";
 export const statusFieldManager = "aetherv-status";
+const childFieldManager = "aetherv-deployment";
 
 export interface KubernetesStoreOptions {
   readonly client: KubeClient;
@@ -104,7 +105,17 @@ export class KubernetesStore implements Store {
       spec,
     };
     const path = collectionPath(kind, key.namespace);
-    return this.#taken(await this.#write(key, { verb: "create", path, query: { fieldManager }, body }));
+    const query = { fieldManager: childFieldManager };
+    return this.#taken(await told(this.#write(key, { verb: "create", path, query, body })));
+  }
+
+  async putDesired(next: Resource): Promise<Resource> {
+    const present = await this.#present(next);
+    const metadata = mergePatch(desiredMetadata(present), desiredMetadata(next));
+    const spec = mergePatch(present.spec, next.spec);
+    if (metadata === undefined && spec === undefined) return present;
+    const change = { ...(metadata !== undefined && { metadata }), ...(spec !== undefined && { spec }) };
+    return told(this.#patch(next, change, { suffix: "", manager: childFieldManager }));
   }
 
   async delete(key: Key, uid: string): Promise<void> {
@@ -116,7 +127,9 @@ export class KubernetesStore implements Store {
       else this.#forget(key, uid);
     } catch (error) {
       // Gone, or another object of that name: the one to be deleted does not exist any more.
-      if (!isNotFound(error) && !isConflict(error)) throw error;
+      if (isNotFound(error) || isConflict(error)) return;
+      if (isRefusal(error)) throw new RefusedError((error as KubeError).message, { cause: error });
+      throw error;
     }
   }
 
@@ -228,6 +241,19 @@ export class KubernetesStore implements Store {
 }
 
 const isCluster = (kind: string): boolean => isKind(kind) && kindInfo(kind).scope === "Cluster";
+
+/** What the server will never have is told apart from what may go another time. */
+const told = (writing: Promise<Resource>): Promise<Resource> =>
+  writing.catch((error: unknown) => {
+    throw isRefusal(error) ? new RefusedError((error as KubeError).message, { cause: error }) : error;
+  });
+
+/** What putDesired writes besides the spec. */
+const desiredMetadata = ({ metadata }: Resource): object => ({
+  labels: metadata.labels ?? {},
+  annotations: metadata.annotations ?? {},
+  ownerReferences: metadata.ownerReferences ?? [],
+});
 
 const isSameVersion = (a: Resource, b: Resource): boolean =>
   a.metadata.resourceVersion === b.metadata.resourceVersion && a.metadata.uid === b.metadata.uid;

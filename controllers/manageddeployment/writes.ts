@@ -1,0 +1,141 @@
+import { annotations as names } from "../../src/api/annotations.ts";
+import { completeSpec } from "../../src/api/defaults.ts";
+import { apiVersion } from "../../src/api/kinds.ts";
+import type { Metadata, OwnerReference, Resource } from "../../src/api/resource.ts";
+import { keyOf } from "../../src/api/resource.ts";
+import type { ManagedDeployment } from "../../src/api/generated/types.ts";
+import { deepEqual } from "../../src/engine/equal.ts";
+import { makerOf } from "../../src/engine/objectWrites.ts";
+import type { ObjectWrite } from "../../src/engine/ports.ts";
+import { annotationOf, isDeleting, isPaused, namespaceOf } from "../shared/objects.ts";
+import type { Child } from "./expand.ts";
+import type { Found, Scene } from "./scene.ts";
+
+/** The writes that make the children as declared, and those that are no part of the deployment any more go. */
+export const pendingWrites = (scene: Scene): readonly ObjectWrite[] => [
+  // The machine last: it is placed where its disks and adapters can be.
+  ...scene.found.toReversed().flatMap((one) => writeOf(scene.deployment, one)),
+  ...scene.extra.flatMap((object) => removalOf(object)),
+];
+
+const writeOf = (deployment: ManagedDeployment, found: Found): readonly ObjectWrite[] => {
+  if (found.at === "missing") return [creation(deployment, found.child)];
+  if (found.at === "foreign" || isDeleting(found.object)) return [];
+  return asDeclared(deployment, found.child, found.object);
+};
+
+const creation = (deployment: ManagedDeployment, child: Child): ObjectWrite => ({
+  write: "create",
+  draft: {
+    kind: child.kind,
+    metadata: {
+      name: child.name,
+      namespace: namespaceOf(deployment),
+      ownerReferences: [ownerReference(deployment)],
+      ...marked(deployment, child, undefined),
+    },
+    spec: child.spec,
+  },
+});
+
+const ownerReference = ({ kind, metadata }: ManagedDeployment): OwnerReference => ({
+  apiVersion,
+  kind,
+  name: metadata.name,
+  uid: metadata.uid,
+  controller: true,
+  blockOwnerDeletion: true,
+});
+
+/** The write that takes back what differs from the declaration; none when nothing does. */
+export const asDeclared = (
+  deployment: ManagedDeployment,
+  child: Child,
+  object: Resource,
+  over: object = {},
+): readonly ObjectWrite[] => {
+  const { host } = object.spec as { readonly host?: string };
+  const spec = completeSpec(child.kind, { ...child.spec, ...(host !== undefined && { host }), ...over });
+  return changed(object, spec, marked(deployment, child, object.metadata));
+};
+
+/** A write of the object with this spec and these labels and annotations; none when it has them. */
+export const changed = (
+  object: Resource,
+  spec: unknown,
+  metadata: Pick<Metadata, "labels" | "annotations" | "ownerReferences">,
+): readonly ObjectWrite[] => {
+  const next = { ...object, spec, metadata: { ...object.metadata, ...metadata } };
+  const same =
+    deepEqual(object.spec, spec) &&
+    deepEqual(object.metadata.labels ?? {}, next.metadata.labels ?? {}) &&
+    deepEqual(object.metadata.annotations ?? {}, next.metadata.annotations ?? {}) &&
+    deepEqual(object.metadata.ownerReferences ?? [], next.metadata.ownerReferences ?? []);
+  return same ? [] : [{ write: "put", object: next }];
+};
+
+/** A disk is detached before it goes: one that its machine still has would stay. */
+const removalOf = (object: Resource): readonly ObjectWrite[] => {
+  if (isDeleting(object)) return [];
+  const { attachment, ...rest } = object.spec as { readonly attachment?: unknown };
+  if (attachment !== undefined) return changed(object, rest, {});
+  const { attachedTo } = (object.status ?? {}) as { readonly attachedTo?: unknown };
+  return attachedTo === undefined ? [{ write: "delete", key: keyOf(object), uid: object.metadata.uid }] : [];
+};
+
+/** The object without the mark that the deployment made it. */
+export const detached = (object: Resource): readonly ObjectWrite[] => {
+  const uid = makerOf(object)?.uid;
+  const { [names.fromDeployment]: _, ...annotations } = object.metadata.annotations ?? {};
+  const ownerReferences = (object.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
+  return changed(object, object.spec, { annotations, ownerReferences });
+};
+
+// Labels and annotations ---------------------------------------------------------------------------------------------
+
+type Texts = Readonly<Record<string, string>>;
+type Marked = Required<Pick<Metadata, "labels" | "annotations">>;
+
+/** Names that the deployment gave a child before, kept with it: what others gave it stays. */
+interface Given {
+  readonly labels: readonly string[];
+  readonly annotations: readonly string[];
+}
+
+const marked = (deployment: ManagedDeployment, child: Child, present: Metadata | undefined): Marked => {
+  const before = givenBefore(present?.annotations?.[names.fromDeployment]);
+  const otherLabels = without(present?.labels, before.labels);
+  const { [names.fromDeployment]: _, ...otherAnnotations } = without(present?.annotations, before.annotations);
+  const annotations = { ...child.annotations, ...passedOn(deployment, otherAnnotations) };
+  const given: Given = { labels: Object.keys(child.labels).sort(), annotations: Object.keys(annotations).sort() };
+  const any = given.labels.length + given.annotations.length > 0;
+  return {
+    labels: { ...otherLabels, ...child.labels },
+    annotations: {
+      ...otherAnnotations,
+      ...annotations,
+      ...(any && { [names.fromDeployment]: JSON.stringify(given) }),
+    },
+  };
+};
+
+/** A paused deployment pauses its children; one that gives up the host's things makes its children do so. */
+const passedOn = (deployment: ManagedDeployment, others: Texts): Texts => ({
+  ...(isPaused(deployment) && others[names.paused] !== "true" && { [names.paused]: "true" }),
+  ...(isDeleting(deployment) &&
+    annotationOf(deployment, names.forceOrphan) === "true" && { [names.forceOrphan]: "true" }),
+});
+
+const without = (texts: Texts | undefined, gone: readonly string[]): Texts =>
+  Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => !gone.includes(name)));
+
+const givenBefore = (text: string | undefined): Given => {
+  const nothing: Given = { labels: [], annotations: [] };
+  if (text === undefined) return nothing;
+  try {
+    return { ...nothing, ...(JSON.parse(text) as Partial<Given>) };
+  } catch {
+    // Somebody wrote something else there: then nothing is known to be ours.
+    return nothing;
+  }
+};
