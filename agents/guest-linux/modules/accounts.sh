@@ -1,0 +1,1 @@
+module_accounts() { fail NotSupported 'not there yet'; }

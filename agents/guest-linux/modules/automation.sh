@@ -1,0 +1,1 @@
+module_automation() { fail NotSupported 'not there yet'; }

@@ -1,0 +1,1 @@
+module_disks() { fail NotSupported 'not there yet'; }

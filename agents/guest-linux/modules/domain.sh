@@ -1,0 +1,1 @@
+module_domain() { fail NotSupported 'not there yet'; }

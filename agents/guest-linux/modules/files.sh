@@ -1,0 +1,1 @@
+module_files() { fail NotSupported 'not there yet'; }

@@ -1,0 +1,1 @@
+module_network() { fail NotSupported 'not there yet'; }

@@ -1,0 +1,1 @@
+module_scripts() { fail NotSupported 'not there yet'; }

@@ -1,0 +1,1 @@
+module_services() { fail NotSupported 'not there yet'; }
