@@ -74,6 +74,7 @@ export const processContext = (env: Environment, { program, signal, onRun }: Pro
     namespaceOf: async (cluster) => (await clusterModule()).namespaceOf(cluster),
     openCluster: async (cluster) => (await clusterModule()).clusterTools(cluster),
     readManifests: async (paths) => (await import("./manifests.ts")).readManifests(paths, readInput),
+    expand: async (objects) => (await import("./expand.ts")).expandAll(objects),
     readInput,
     run: async (options) => {
       onRun();

@@ -8,6 +8,7 @@ import { ControlError, type ControlPlane, type FileProblem, type FilesReport } f
 import { serveSocket, type ControlServer } from "../server/server.ts";
 import { nodeFileSystem } from "../stores/files/filesystem.ts";
 import { checkFormat, NewerFormatError } from "../stores/files/records.ts";
+import { placeText } from "../stores/files/place.ts";
 import { FileStore } from "../stores/files/store.ts";
 import { LockedError, openLevel } from "../stores/keyvalue/level.ts";
 import { openRecords, type Records } from "./history.ts";
@@ -113,6 +114,10 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
     raiseEpoch: (min) => epoch.raise(min),
     localHosts: "allowed",
     secret: (namespace, name) => store.secret(namespace, name),
+    placeOf: (key) => {
+      const place = store.place(key);
+      return place && placeText(place);
+    },
     signer: () => fileSigner(dataPaths(data).signer),
     massDelete: fileModeGuard,
     folders: options.files,

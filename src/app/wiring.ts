@@ -1,7 +1,7 @@
 import { kinds } from "../../controllers/index.ts";
 import { Controller } from "../engine/controller.ts";
 import type { GuardSettings } from "../engine/massDelete.ts";
-import type { EventRecorder, Kind, Store } from "../engine/ports.ts";
+import type { EventRecorder, Key, Kind, Store } from "../engine/ports.ts";
 import { GuestService } from "../guest/service.ts";
 import type { Signer } from "../guest/signer.ts";
 import type { HostDirectory } from "../hosts/directory.ts";
@@ -26,6 +26,8 @@ export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate"
   readonly raiseEpoch: (min: number) => Promise<number>;
   readonly localHosts: HostWiring["localHosts"];
   readonly secret: HostWiring["secret"];
+  /** Where an object's document is, as file:line:column; only where objects have documents. */
+  readonly placeOf?: (key: Key) => string | undefined;
   /** The key that signs guest configurations, made at the first use. */
   readonly signer: () => Promise<Signer>;
   readonly massDelete: GuardSettings;
@@ -81,6 +83,7 @@ export const wire = (opened: Opened): Wired => {
     events: eventsUntil(opened),
     controlPlaneId,
     observer: monitoring?.observer,
+    placeOf: opened.placeOf,
     massDelete,
   });
   onEnding(opened.ending, () => {

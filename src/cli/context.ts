@@ -85,6 +85,8 @@ export interface Context {
   /** The cluster's objects, with what only the caller's own rights give. */
   openCluster(cluster: ClusterChoice): Promise<ClusterTools>;
   readManifests(paths: readonly string[]): Promise<ReadManifests>;
+  /** The objects that the deployments among these stand for, as manifests. */
+  expand(objects: readonly Resource[]): Promise<readonly unknown[]>;
   /** All of STDIN. */
   readInput(): Promise<string>;
   run(options: RunOptions): Promise<number>;

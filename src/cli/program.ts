@@ -5,6 +5,7 @@ import { backupCommand } from "./commands/backup.ts";
 import { completeCommand, completionCommand } from "./commands/completion.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { eventsCommand } from "./commands/events.ts";
+import { expandCommand } from "./commands/expand.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { getCommand } from "./commands/get.ts";
 import { hostCommand } from "./commands/host.ts";
@@ -77,6 +78,7 @@ export const buildProgram = (context: Context, exit: (code: number) => void): Co
 const isLocal: ReadonlySet<string> = new Set([
   "run",
   "validate",
+  "expand",
   "explain",
   "completion",
   "simulator",
@@ -109,6 +111,7 @@ const splitList = (text: string): readonly string[] =>
 const commands = (tools: Tools): readonly Command[] => [
   runCommand(tools),
   validateCommand(tools),
+  expandCommand(tools),
   planCommand(tools),
   getCommand(tools),
   describeCommand(tools),

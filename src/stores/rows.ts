@@ -152,6 +152,9 @@ export const statusWritten = (row: Row, status: unknown): Row =>
 
 const statusMember = (status: unknown): { status?: unknown } => (status === undefined ? {} : { status });
 
+/** From now on a manifest stands for it; the same row if one does. */
+export const declaredByDocument = (row: Row): Row => (row.origin === "document" ? row : { ...row, origin: "document" });
+
 /** Marks the object as under deletion; the same row if it is already. */
 export const deletionAsked = (row: Row, now: Date): Row => {
   const { metadata } = row.object;

@@ -10,7 +10,7 @@ describe("the samples", () => {
   it("converge, and a second start does no work", { timeout: 120_000 }, async () => {
     rig = await Rig.make();
     await rig.start();
-    await rig.ready(25);
+    await rig.ready(30);
     const hv1 = await rig.inventory("hv1");
     const hv2 = await rig.inventory("hv2");
     const machines = [...hv1.vms, ...hv2.vms].map(({ name, state }) => `${name} ${state}`).sort();
@@ -21,6 +21,7 @@ describe("the samples", () => {
       "desktop-2 Running",
       "files Running",
       "legacy Running",
+      "shop Running",
       "web Running",
     ]);
     const files = hv1.vms.find(({ name }) => name === "files");

@@ -1,8 +1,11 @@
+import { completeSpec } from "../../api/defaults.ts";
+import { apiVersion, isKind } from "../../api/kinds.ts";
 import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
 import { deepEqual } from "../../engine/equal.ts";
 import { fileModeGuard, guardedKinds, holds } from "../../engine/massDelete.ts";
 import { mergeMetadata } from "../../engine/metadata.ts";
-import type { Decision, Kind, Objects, World } from "../../engine/ports.ts";
+import { makerOf } from "../../engine/objectWrites.ts";
+import type { Decision, Kind, Objects, ObjectWrite, World } from "../../engine/ports.ts";
 import type { DraftDocument, FileProblem, PlannedObject, PlanReport } from "../../server/control.ts";
 import { draftOf, Overlay, referrersIn, type Draft } from "./overlay.ts";
 import { plannedObject } from "./report.ts";
@@ -39,8 +42,9 @@ export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "
     drafts.set(keyText(keyOf(draft.resource)), draft);
     overlay.put(draft.resource);
   }
-  for (const resource of input.removed) overlay.put(removed(resource, input.now));
+  for (const resource of withChildren(input)) overlay.put(removed(resource, input.now));
   const decisions = settle(overlay, input);
+  for (const child of childDrafts(overlay, input.objects, drafts)) drafts.set(keyText(keyOf(child.resource)), child);
   const objects = decisions.flatMap(({ key, decision }) => {
     const resource = overlay.get(key);
     const draft = drafts.get(keyText(key));
@@ -54,6 +58,34 @@ const removed = (resource: Resource, now: Date): Resource => ({
   ...resource,
   metadata: { ...resource.metadata, deletionTimestamp: resource.metadata.deletionTimestamp ?? now.toISOString() },
 });
+
+/** Objects to be deleted, with what they made: a deployment's children go one after the other, but all of them go. */
+const withChildren = ({ removed: going, objects }: PlannerInput): readonly Resource[] => {
+  const uids = new Set(going.filter(takesChildren).map(({ metadata }) => metadata.uid));
+  if (uids.size === 0) return going;
+  const known = new Set(going.map((one) => keyText(keyOf(one))));
+  const children = guardedKinds
+    .flatMap((kind) => objects.list(kind))
+    .filter((one) => uids.has(makerOf(one)?.uid ?? ""));
+  return [...going, ...children.filter((one) => !known.has(keyText(keyOf(one))))];
+};
+
+const takesChildren = ({ spec }: Resource): boolean => {
+  const { deletionPolicy, managementPolicy } = (spec ?? {}) as { deletionPolicy?: string; managementPolicy?: string };
+  return deletionPolicy !== "Orphan" && managementPolicy !== "Observe";
+};
+
+/** Children that their deployment makes or changes, shown as edits at its place. */
+const childDrafts = (overlay: Overlay, stored: Objects, drafts: ReadonlyMap<string, Draft>): readonly Draft[] =>
+  guardedKinds
+    .flatMap((kind) => overlay.list(kind))
+    .flatMap((resource): readonly Draft[] => {
+      const maker = makerOf(resource);
+      const before = stored.get(keyOf(resource));
+      if (!maker || (before && deepEqual(before.spec, resource.spec))) return [];
+      const place = drafts.get(keyText(maker))?.place;
+      return [{ resource, ...(before && { before }), ...(place && { place }) }];
+    });
 
 interface Decided {
   readonly key: Key;
@@ -77,6 +109,7 @@ const settle = (overlay: Overlay, input: PlannerInput): readonly Decided[] => {
         const over = { objects: overlay, referrers, guests: undefined, ...(massDelete ? { massDelete } : {}) };
         const decision = kind.decide(resource, input.world(resource, over));
         moved = advance(overlay, resource, decision) || moved;
+        if (decision.act.do === "objects") moved = write(overlay, decision.act.writes, input) || moved;
         return { key: keyOf(resource), decision };
       }),
     );
@@ -92,6 +125,35 @@ const advance = (overlay: Overlay, resource: Resource, decision: Decision): bool
   if (!merged && deepEqual(status, resource.status)) return false;
   overlay.put(status === undefined ? next : { ...next, status });
   return true;
+};
+
+/** Puts objects that a decision writes into the overlay; true when that changed anything. */
+const write = (overlay: Overlay, writes: readonly ObjectWrite[], { uuid, now }: PlannerInput): boolean =>
+  writes.map((one) => written(overlay, one, { uid: uuid(), now })).some(Boolean);
+
+const written = (overlay: Overlay, one: ObjectWrite, birth: { readonly uid: string; readonly now: Date }): boolean => {
+  switch (one.write) {
+    case "create": {
+      const { kind, metadata, spec } = one.draft;
+      const given = { uid: birth.uid, generation: 1, resourceVersion: "0", creationTimestamp: birth.now.toISOString() };
+      const complete = isKind(kind) ? completeSpec(kind, spec as object) : spec;
+      overlay.put({ apiVersion, kind, metadata: { ...metadata, ...given }, spec: complete });
+      return true;
+    }
+    case "put": {
+      const { metadata } = one.object;
+      overlay.put({ ...one.object, metadata: { ...metadata, generation: metadata.generation + 1 } });
+      return true;
+    }
+    case "delete": {
+      const present = overlay.get(one.key);
+      if (!present || present.metadata.deletionTimestamp !== undefined) return false;
+      overlay.put(removed(present, birth.now));
+      return true;
+    }
+    default:
+      return one satisfies never;
+  }
 };
 
 const summaryOf = (objects: readonly PlannedObject[]): PlanReport["summary"] => {

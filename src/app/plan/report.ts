@@ -30,7 +30,7 @@ export const plannedObject = (input: ReportInput): PlannedObject | undefined => 
     host: hostOf(resource),
     place: draft?.place,
     note: deleting ? deletionNote(resource, objects) : stepsNote(decision),
-    blocked: deleting ? deletionBlock(input) : blockedBy(decision, changes),
+    blocked: deleting ? deletionBlock(input) : deploymentGoesOn(input) ? undefined : blockedBy(decision, changes),
     ...consentOf(input, changes),
   });
 };
@@ -71,6 +71,12 @@ const machineOf = ({ resource, objects }: ReportInput): VirtualMachine | undefin
   return objects.get({ kind: "VirtualMachine", namespace, name }) as VirtualMachine | undefined;
 };
 
+const isDeployment = ({ kind }: Resource): boolean => kind === "ManagedDeployment";
+
+/** A deployment itself only waits for its objects, which have their own part of the plan. */
+const deploymentGoesOn = ({ resource, decision }: ReportInput): boolean =>
+  isDeployment(resource) && stalledOf(decision) === undefined;
+
 /** What holds a deletion back; not that its machine, which goes too, goes first. */
 const deletionBlock = (input: ReportInput): PlannedObject["blocked"] => {
   const goesWithIt =
@@ -110,8 +116,9 @@ const stepsNote = ({ plan }: Decision): string | undefined => {
 };
 
 /** Edited fields that change nothing on the host (policies and the like). */
-const recordedOnly = ({ draft, decision }: ReportInput): readonly PlannedChange[] => {
+const recordedOnly = ({ resource, draft, decision }: ReportInput): readonly PlannedChange[] => {
   if (!draft?.before) return [];
+  const reason = isDeployment(resource) ? "its objects, see there" : "nothing changes on the host now";
   const planned = decision.plan.flatMap((step) => step.changes.map((change) => change.path));
   const covers = (path: string): boolean =>
     planned.some(
@@ -119,7 +126,7 @@ const recordedOnly = ({ draft, decision }: ReportInput): readonly PlannedChange[
     );
   return fieldDiff(draft.before.spec, draft.resource.spec, "spec")
     .filter((change) => !covers(change.path))
-    .map((change) => ({ ...change, effect: "Hot", operation: "none", reason: "nothing changes on the host now" }));
+    .map((change) => ({ ...change, effect: "Hot", operation: "none", reason }));
 };
 
 const hostOf = (resource: Resource): string | undefined => {
@@ -139,6 +146,8 @@ const deletionNote = (resource: Resource, objects: Objects): string => {
     deletionPolicy === "Orphan" ||
     (deletionPolicy === undefined && (adopt !== undefined || source?.type === "File")) ||
     resource.metadata.annotations?.[names.forceOrphan] === "true";
+  if (isDeployment(resource))
+    return orphan ? "its objects stay, owned by nobody" : "its machine goes first, then its disks and adapters";
   if (resource.kind === "VMHost") return "the host is let go of; nothing on it changes";
   if (orphan) return "given up: what is on the host stays as it is, without an owner";
   if (resource.kind === "VirtualMachine")

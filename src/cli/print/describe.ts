@@ -53,6 +53,7 @@ const metadataText = ({ kind, metadata }: Resource, now: Date): string => {
     ["Name:", metadata.name],
     ...(metadata.namespace === undefined || metadata.namespace === "" ? [] : [["Namespace:", metadata.namespace]]),
     ["Kind:", kind],
+    ...(metadata.ownerReferences ?? []).map((owner) => ["Owner:", `${owner.kind}/${owner.name}`]),
     ["Labels:", pairs(metadata.labels)],
     ["Annotations:", pairs(metadata.annotations)],
     ["UID:", metadata.uid],

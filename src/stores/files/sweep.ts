@@ -3,6 +3,7 @@ import { checkedUpdate } from "../admission.ts";
 import {
   bornOfManifest,
   deletionAsked,
+  declaredByDocument,
   deletionCancelled,
   isFinished,
   isHeld,
@@ -124,7 +125,7 @@ const taken = (key: string, documents: readonly ObjectDocument[], input: SweepIn
       ),
     };
   const row = input.rows.get(key);
-  if (row?.origin === "controller") return { problems: [madeByController(key, row, document.place)] };
+  if (row && isMade(row)) return { problems: [madeByController(key, row, document.place, input)] };
   const { manifest } = document;
   if (!manifest) return untouched;
   if (!row) return { row: bornOfManifest(manifest, input.birth(key)), problems: [] };
@@ -137,7 +138,7 @@ const taken = (key: string, documents: readonly ObjectDocument[], input: SweepIn
 const updated = (row: Row, document: ObjectDocument, manifest: Manifest, input: SweepInput): Taken => {
   const checked = checkedUpdate(input.validation, row, manifest);
   if (!checked.ok) return { problems: document.problems(checked.errors) };
-  const next = withoutConfirmation(checked.value);
+  const next = withoutConfirmation(declaredByDocument(checked.value));
   return next === input.rows.get(keyText(document.key)) ? untouched : { row: next, problems: [] };
 };
 
@@ -151,13 +152,20 @@ const twice = (key: string, places: readonly Place[]): Problem[] =>
     };
   });
 
-const madeByController = (key: string, { object }: Row, place: Place): Problem => {
+/** An object that a controller made and works; one that was let go of is taken over by its document. */
+const isMade = ({ origin, object }: Row): boolean =>
+  origin === "controller" && object.metadata.ownerReferences?.some(({ controller }) => controller === true) === true;
+
+const madeByController = (key: string, { object }: Row, place: Place, { places }: SweepInput): Problem => {
   const owner = object.metadata.ownerReferences?.find(({ controller }) => controller === true);
   const maker = owner ? `${owner.kind} ${owner.name}` : "a controller";
+  const namespace = object.metadata.namespace ?? "";
+  const there = owner && places.get(keyText({ kind: owner.kind, namespace, name: owner.name }));
+  const where = there ? ` (${placeText(there)})` : "";
   return {
     ...place,
     key,
-    message: `${key} exists already, made by ${maker} (not by a file): rename this document or remove ${maker}'s`,
+    message: `${key} exists already, made by ${maker}${where}: change it there, or rename this document`,
   };
 };
 
