@@ -91,8 +91,7 @@ export class ClusterControl extends HttpClient {
         known.set(keyText(key), { key, version });
         yield { type: "changed", key, object };
       }
-      for (const [text, { key }] of known)
-        if (!keys.has(text) && known.delete(text)) yield { type: "removed", key };
+      for (const [text, { key }] of known) if (!keys.has(text) && known.delete(text)) yield { type: "removed", key };
       if (!synced) yield { type: "synced" };
       await sleep(watchMs, undefined, { signal }).catch(() => undefined);
     }
