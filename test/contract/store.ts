@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { keyOf, keyText } from "../../src/api/resource.ts";
 import type { Key, Resource } from "../../src/api/resource.ts";
-import { ConflictError } from "../../src/engine/ports.ts";
+import { ConflictError, RefusedError } from "../../src/engine/ports.ts";
 import type { Store } from "../../src/engine/ports.ts";
 import type { Applied } from "../../src/stores/memory/store.ts";
 
@@ -274,6 +274,47 @@ export const storeContract = (open: () => Promise<StoreRig>): void => {
   it("refuses to create what exists", async () => {
     await rig.store.create(child);
     await expect(rig.store.create(child)).rejects.toThrow(ConflictError);
+  });
+
+  const owner = {
+    apiVersion: "aetherv.io/v1alpha1",
+    kind: "ManagedDeployment",
+    name: "owner",
+    uid: "00000000-0000-4000-8000-00000000000a",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+
+  it("writes spec, labels, annotations and owners of an object that a controller made, once", async () => {
+    const made = await rig.store.create(child);
+    const wanted = withMetadata(
+      { ...made, spec: { ...(made.spec as object), size: "2Gi" } },
+      { labels: { other: "x" }, annotations: { note: "y" }, ownerReferences: [owner] },
+    );
+    const written = await rig.store.putDesired(wanted);
+    expect(written).toMatchObject({
+      spec: { size: "2Gi" },
+      metadata: { generation: 2, ownerReferences: [owner], finalizers },
+    });
+    expect(written.metadata.labels).toEqual({ other: "x" });
+    expect(written.metadata.annotations).toEqual({ note: "y" });
+    expect(await rig.store.putDesired(written)).toEqual(written);
+    expect(await read(childKey)).toEqual(written);
+    await expect(rig.store.putDesired(wanted)).rejects.toThrow(ConflictError);
+    const bare = await rig.store.putDesired(withMetadata(written, { annotations: {}, ownerReferences: [] }));
+    expect(bare.metadata).toMatchObject({ generation: 2 });
+    expect(bare.metadata.annotations).toBeUndefined();
+    expect(bare.metadata.ownerReferences).toBeUndefined();
+  });
+
+  it("refuses what the model does not allow, for good", async () => {
+    const made = await rig.store.create(child);
+    const smaller = { ...made, spec: { ...(made.spec as object), source: { type: "Image", image: "x" } } };
+    await expect(rig.store.putDesired(smaller)).rejects.toThrow(RefusedError);
+    await expect(
+      rig.store.create({ ...child, metadata: { ...child.metadata, name: "bad" }, spec: {} }),
+    ).rejects.toThrow(RefusedError);
+    expect((await read(childKey)).spec).toEqual(made.spec);
   });
 
   it("deletes a created object only under its uid", async () => {

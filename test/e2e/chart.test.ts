@@ -72,11 +72,12 @@ describe("a cluster with the chart", { timeout: 300_000 }, () => {
     for (const file of files)
       await kubectl("apply", "--validate=strict", "--filename", join(root, "manifests/samples", file));
     try {
-      await kubectl("wait", "vmhosts,avm,avd,avn", ...waiting);
+      await kubectl("wait", "vmhosts,avm,avd,avn,avdep", ...waiting);
     } catch (error) {
       throw new Error(plane.said.slice(-3000), { cause: error });
     }
-    expect((await live()).length).toBe((await samples()).length);
+    const declared = (await live()).filter(({ metadata }) => metadata.ownerReferences === undefined);
+    expect(declared.length).toBe((await samples()).length);
   });
 
   it("answers the probes and Prometheus where the chart's ports say", async () => {

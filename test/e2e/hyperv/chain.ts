@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { parseAllDocuments, stringify } from "yaml";
 import type { VMHost } from "../../../src/api/generated/types.ts";
 import { editHost } from "../../rigs/hyperv/host.ts";
@@ -15,6 +15,8 @@ export interface Chain extends AsyncDisposable {
 /** A folder with the samples, whose hosts alone are others: driver HyperV, over SSH. Nothing runs but the servers. */
 export const makeChain = async (): Promise<Chain> => {
   const plane = await Rig.make({ hosts: [] });
+  // A deployment sends the hosts nothing of its own: test/e2e/deployment.test.ts has it.
+  await rm(plane.path("shop.yaml"));
   await withoutGuests(plane);
   const documents = parseAllDocuments(await readFile(plane.path("hosts.yaml"), "utf8"));
   const manifests = documents.map((document) => document.toJS() as VMHost & { metadata: { name: string } });

@@ -54,8 +54,13 @@ const state = (rig: FolderRig): unknown =>
 
 const live = async (data: FailingKeyValue): Promise<{ rig: FolderRig; failed: number }> => {
   const rig = await FolderRig.make({ data });
-  await rig.start();
   let failed = 0;
+  try {
+    await rig.start();
+  } catch {
+    failed += 1;
+    await rig.start();
+  }
   for (const step of steps) {
     try {
       await step(rig);

@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import { keyText } from "../../../src/api/resource.ts";
 import { MemoryStore } from "../../../src/stores/memory/store.ts";
 import { disk, diskKey, storeContract } from "../../contract/store.ts";
+import { modelValidation } from "../../../src/app/validation.ts";
 import type { StoreRig } from "../../contract/store.ts";
 import { CountingRandom, HandClock } from "./fixed.ts";
 
-const open = (): MemoryStore => new MemoryStore({ clock: new HandClock(), random: new CountingRandom() });
+const open = (): MemoryStore =>
+  new MemoryStore({ clock: new HandClock(), random: new CountingRandom(), validation: modelValidation });
 
 describe("memory store", () => {
   storeContract((): Promise<StoreRig> => {
