@@ -13,6 +13,9 @@ const delays: Readonly<Record<ErrorClass, DelayLimits>> = {
 /** Soonest retry when something around the object changed: doubled with each attempt, so that a restless host makes no busy loop. */
 const hastened: DelayLimits = { first: 5000, longest: 300_000 };
 
+/** Faults of the way to the host: once that is open again there is nothing to wait for. */
+const notTheJobs: ReadonlySet<string> = new Set(["HostUnreachable", "StaleController"]);
+
 const classOf = ({ code }: Fault): ErrorClass => ERRORS[code].class;
 
 /** The fault that a job's end leaves behind; counts ends of the same code in a row. */
@@ -35,7 +38,7 @@ export const hasten = (last: LastFault, now: Date): LastFault => {
 };
 
 const soonest = (last: LastFault, klass: ErrorClass, now: Date): Date => {
-  if (last.fault.code === "HostUnreachable") return now;
+  if (notTheJobs.has(last.fault.code)) return now;
   if (klass !== "wait" && klass !== "user") return last.retryAt;
   const wait = backoffMs(last.attempts, hastened, { next: () => 1 });
   return new Date(Math.max(now.getTime(), last.at.getTime() + wait));

@@ -8,7 +8,7 @@ import { fetchHistory } from "./history.ts";
 import { Jobs } from "./jobs.ts";
 import { Latch } from "./latch.ts";
 import type { FoldChange, FoldingSnapshot, HostChange, HostPorts } from "./parts.ts";
-import type { Reply } from "./session.ts";
+import { faultIn, unreachable } from "./replies.ts";
 
 export interface HostOptions extends HostPorts, ConnectionOptions {
   readonly newSnapshot: () => FoldingSnapshot;
@@ -354,11 +354,3 @@ export class ManagedHost implements HostView {
 }
 
 const limitsOf = ({ concurrency, longConcurrency }: HostSettings) => ({ short: concurrency, long: longConcurrency });
-
-const unreachable = (why: Fault): Fault =>
-  why.code === "StaleController" ? why : fault("HostUnreachable", why.message);
-
-const faultIn = (reply: Reply): Fault => {
-  if (reply.at !== "answered") return reply.fault;
-  return reply.checked.ok ? fault("InternalError", "no fault") : reply.checked.fault;
-};

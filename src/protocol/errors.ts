@@ -34,7 +34,7 @@ export const ERRORS = {
     "The agent is redeployed; no job is sent until then.",
   ),
   StaleController: entry(
-    "bug",
+    "wait",
     "A newer control plane process manages this host.",
     "This process stops acting on the host; see `aetherv host take-over` if it should not have.",
   ),
