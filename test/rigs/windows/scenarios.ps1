@@ -1,0 +1,67 @@
+<#
+.SYNOPSIS
+Plays scenarios on emulated Windows guests, all in one process; scenarios as JSON on STDIN, what was seen as JSON on STDOUT.
+
+.DESCRIPTION
+A scenario: {name, machine, kept: {file: text}, steps: [{external?, machine?, faults?, passes}]}. A step changes the machine, then starts the agent anew
+`passes` times (each one look, as after a start of the guest). Seen of each pass: exit code (137: killed by a fault) and what the guest reports;
+after each step the whole machine.
+
+.PARAMETER Agent
+The agent's script.
+.PARAMETER Shell
+The PowerShell for the configuration's scripts.
+.PARAMETER Work
+A folder for the machines.
+#>
+param([string]$Agent, [string]$Shell, [string]$Work)
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+. "$PSScriptRoot/machine.ps1"
+$guestKey = 'HKLM:\SOFTWARE\Microsoft\Virtual Machine\Guest'
+$externalKey = 'HKLM:\SOFTWARE\Microsoft\Virtual Machine\External'
+
+function Edit-Machine {
+    param($Step)
+    $machine = Get-Machine
+    if ($null -ne $Step.PSObject.Properties['machine']) { foreach ($field in $Step.machine.PSObject.Properties) { $machine.($field.Name) = $field.Value } }
+    if ($null -ne $Step.PSObject.Properties['external']) { $machine.registry.$externalKey = $Step.external }
+    Save-Machine -Machine $machine
+    if ($null -ne $Step.PSObject.Properties['faults']) { [System.IO.File]::WriteAllText("$env:AETHERV_RIG_WINDOWS/faults.json", (ConvertTo-Json -InputObject @($Step.faults))) }
+}
+
+function Start-Pass {
+    param([string]$State)
+    $global:LASTEXITCODE = 0
+    $thrown = ''
+    try { $null = & $Agent -Once -State $State -Shell $Shell } catch { $thrown = "$($_.Exception.Message) $($_.ScriptStackTrace)" }
+    $told = (Get-Machine).registry.$guestKey
+    $seen = [ordered]@{ code = $LASTEXITCODE; thrown = $thrown }
+    foreach ($name in 'state', 'generation', 'hash', 'step', 'error') {
+        $property = $told.PSObject.Properties["aetherv.guest.$name"]
+        $seen[$name] = if ($null -eq $property) { $null } else { $property.Value }
+    }
+    return $seen
+}
+
+$results = [ordered]@{}
+foreach ($scenario in (ConvertFrom-Json -InputObject ([Console]::In.ReadToEnd()))) {
+    $env:AETHERV_RIG_WINDOWS = "$Work/$($scenario.name)"
+    $null = [System.IO.Directory]::CreateDirectory($env:AETHERV_RIG_WINDOWS)
+    foreach ($folder in 'ProgramData', 'state') { if ([System.IO.Directory]::Exists("$env:AETHERV_RIG_ROOT/C/$folder")) { [System.IO.Directory]::Delete("$env:AETHERV_RIG_ROOT/C/$folder", $true) } }
+    $null = [System.IO.Directory]::CreateDirectory("$env:AETHERV_RIG_ROOT/C/state/guest")
+    Save-Machine -Machine $scenario.machine
+    foreach ($file in $scenario.kept.PSObject.Properties) { [System.IO.File]::WriteAllText("$env:AETHERV_RIG_ROOT/C/state/guest/$($file.Name)", $file.Value) }
+    $steps = foreach ($step in $scenario.steps) {
+        Edit-Machine -Step $step
+        $passes = @(for ($at = 0; $at -lt $step.passes; $at++) { Start-Pass -State 'C:\state\guest' })
+        $files = [ordered]@{}
+        foreach ($path in [System.IO.Directory]::GetFiles("$env:AETHERV_RIG_ROOT/C", '*', 'AllDirectories')) { $files[$path.Substring("$env:AETHERV_RIG_ROOT/C/".Length)] = [System.IO.File]::ReadAllText($path) }
+        $calls = @()
+        if ([System.IO.File]::Exists("$env:AETHERV_RIG_WINDOWS/calls.log")) { $calls = @([System.IO.File]::ReadAllLines("$env:AETHERV_RIG_WINDOWS/calls.log")) }
+        [System.IO.File]::WriteAllText("$env:AETHERV_RIG_WINDOWS/calls.log", '')
+        [ordered]@{ passes = $passes; machine = (Get-Machine); files = $files; calls = $calls }
+    }
+    $results[$scenario.name] = @($steps)
+}
+[Console]::Out.WriteLine((ConvertTo-Json -InputObject $results -Depth 16 -Compress))
