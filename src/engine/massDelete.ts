@@ -103,13 +103,21 @@ export const holds = (
   const reasons = reasonsByUid(all, counted, settings);
   const held = all.filter((one) => !one.confirmed && (reasons.has(one.uid) || isPinned(one)));
   const batchOf = batches(held);
-  return new Map(
+  const found = new Map<string, Hold>(
     held.map((one) => {
       const batch = batchOf(one);
       return [one.uid, { batch, message: messageOf(batch, reasons.get(one.uid)) }];
     }),
   );
+  return new Map([...found, ...childHolds(objects, found)]);
 };
+
+/** What a held deployment made is held with it. */
+const childHolds = (objects: readonly Resource[], found: ReadonlyMap<string, Hold>): readonly [string, Hold][] =>
+  objects.flatMap((one): readonly [string, Hold][] => {
+    const hold = one.metadata.deletionTimestamp === undefined ? undefined : found.get(makerOf(one)?.uid ?? "");
+    return hold ? [[one.metadata.uid, hold]] : [];
+  });
 
 const isPinned = ({ deleting, pinned }: Guarded): boolean => deleting !== undefined && pinned !== undefined;
 
