@@ -14,7 +14,7 @@ function Set-GuestAccount {
         $password = ConvertTo-SecureString -String $Values['admin.password'] -AsPlainText -Force
         Set-Administrator -Name $name -Password $password -Reset
     }
-    $keys = Get-ListOf -Values $Values -Prefix 'admin.sshKey'
+    $keys = @(Get-ListOf -Values $Values -Prefix 'admin.sshKey')
     if ($keys.Count -eq 0) { return }
     # sshd reads one file for all administrators: the automation user's key stays in it.
     $automation = Get-TextOf -Map $Values -Key 'automation.publicKey'

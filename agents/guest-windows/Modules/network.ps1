@@ -20,7 +20,7 @@ function Set-GuestNetwork {
     if ($pending.Count -gt 0 -or $kept -ne '') {
         $silent = @($plans | Where-Object { $_.Gateway -ne '' -and -not (Test-Gateway -Index $_.Index -Gateway $_.Gateway) })
         if ($silent.Count -gt 0) {
-            foreach ($plan in $old) { Set-Plan -Plan $plan }
+            foreach ($plan in @($old | Where-Object { Test-PlanChange -Plan $_ })) { Set-Plan -Plan $plan }
             Remove-State -Agent $Agent -Name 'oldnetwork'
             Stop-Guest -Code 'NetworkUnreachable' -Message "the gateway $($silent[0].Gateway) is silent; the old configuration is back"
         }
@@ -75,14 +75,27 @@ function Get-DefaultRoute {
     return @(Get-NetRoute -InterfaceIndex $Index -DestinationPrefix $prefix -ErrorAction 'SilentlyContinue')
 }
 
+function Get-OwnDns {
+    <# .SYNOPSIS The servers that were set on the adapter itself; the cmdlet would show those that DHCP served, too. #>
+    param([int]$Index, [string]$Family)
+    $service = if ($Family -eq 'IPv6') { 'Tcpip6' } else { 'Tcpip' }
+    $guid = [string](Get-NetAdapter | Where-Object { $_.ifIndex -eq $Index }).InterfaceGuid
+    $text = Get-RegistryText -Path "HKLM:\SYSTEM\CurrentControlSet\Services\$service\Parameters\Interfaces\$guid" -Name 'NameServer'
+    return @($text.Split([char[]]', ') | Where-Object { $_ -ne '' })
+}
+
+function Test-Dhcp {
+    param([int]$Index, [string]$Family)
+    return [string](Get-NetIPInterface -InterfaceIndex $Index -AddressFamily $Family).Dhcp -eq 'Enabled'
+}
+
 function Get-PresentPlan {
     <# .SYNOPSIS What a family is now. Of several static addresses the first one. #>
     param([int]$Index, [string]$Family)
     $plan = New-Plan -Index $Index -Family $Family -Method 'DHCP'
-    $servers = @((Get-DnsClientServerAddress -InterfaceIndex $Index -AddressFamily $Family).ServerAddresses)
-    if ([string](Get-NetIPInterface -InterfaceIndex $Index -AddressFamily $Family).Dhcp -eq 'Enabled') { return $plan }
+    $plan.Dns = @(Get-OwnDns -Index $Index -Family $Family)
+    if (Test-Dhcp -Index $Index -Family $Family) { return $plan }
     $plan.Method = 'Static'
-    $plan.Dns = $servers
     $addresses = @(Get-OwnAddress -Index $Index -Family $Family)
     if ($addresses.Count -gt 0) {
         $plan.Address = ConvertTo-Address -Text $addresses[0].IPAddress
@@ -96,13 +109,20 @@ function Get-PresentPlan {
 function Test-PlanChange {
     <# .SYNOPSIS Whether a family is not as planned. #>
     param([hashtable]$Plan)
-    $dhcp = [string](Get-NetIPInterface -InterfaceIndex $Plan.Index -AddressFamily $Plan.Family).Dhcp -eq 'Enabled'
+    $at = @{ Index = $Plan.Index; Family = $Plan.Family }
+    $dhcp = Test-Dhcp @at
     if ($dhcp -ne ($Plan.Method -ceq 'DHCP')) { return $true }
-    $servers = @((Get-DnsClientServerAddress -InterfaceIndex $Plan.Index -AddressFamily $Plan.Family).ServerAddresses)
-    if ($dhcp) { return $Plan.Dns.Count -gt 0 -and ($servers -join ' ') -cne ($Plan.Dns -join ' ') }
-    $addresses = @(Get-OwnAddress -Index $Plan.Index -Family $Plan.Family | ForEach-Object { "$(ConvertTo-Address -Text $_.IPAddress)/$($_.PrefixLength)" })
-    $gateways = @(Get-DefaultRoute -Index $Plan.Index -Family $Plan.Family | ForEach-Object { ConvertTo-Address -Text $_.NextHop })
-    return ($addresses -join ' ') -cne "$($Plan.Address)/$($Plan.Prefix)" -or ($gateways -join ' ') -cne $Plan.Gateway -or ($servers -join ' ') -cne ($Plan.Dns -join ' ')
+    if ((@(Get-OwnDns @at) -join ' ') -cne ($Plan.Dns -join ' ')) { return $true }
+    $addresses = @(Get-OwnAddress @at)
+    if ($dhcp) { return @($addresses | Where-Object { [string]$_.PrefixOrigin -eq 'Manual' }).Count -gt 0 }
+    $texts = @($addresses | ForEach-Object { Format-Address -Address $_ })
+    $gateways = @(Get-DefaultRoute @at | ForEach-Object { ConvertTo-Address -Text $_.NextHop })
+    return ($texts -join ' ') -cne "$($Plan.Address)/$($Plan.Prefix)" -or ($gateways -join ' ') -cne $Plan.Gateway
+}
+
+function Format-Address {
+    param($Address)
+    return "$(ConvertTo-Address -Text $Address.IPAddress)/$($Address.PrefixLength)"
 }
 
 function Set-Plan {
@@ -110,18 +130,28 @@ function Set-Plan {
     param([hashtable]$Plan)
     $at = @{ InterfaceIndex = $Plan.Index; AddressFamily = $Plan.Family }
     $static = $Plan.Method -ceq 'Static'
+    $served = Test-Dhcp -Index $Plan.Index -Family $Plan.Family
     $settings = @{ Dhcp = $(if ($static) { 'Disabled' } else { 'Enabled' }) }
     # A router's advertisements would bring a foreign default route.
     if ($Plan.Family -eq 'IPv6') { $settings.RouterDiscovery = $(if ($static) { 'Disabled' } else { 'Enabled' }) }
     if ($static) { Set-NetIPInterface @at @settings }
-    foreach ($route in @(Get-DefaultRoute -Index $Plan.Index -Family $Plan.Family)) {
-        if (-not $static -or (ConvertTo-Address -Text $route.NextHop) -cne $Plan.Gateway) { Remove-NetRoute -InterfaceIndex $Plan.Index -DestinationPrefix $route.DestinationPrefix -NextHop $route.NextHop -Confirm:$false }
-    }
+    Remove-ForeignRoute -Plan $Plan -Served ($served -and -not $static)
     foreach ($address in @(Get-OwnAddress -Index $Plan.Index -Family $Plan.Family)) {
-        if (-not $static -or "$(ConvertTo-Address -Text $address.IPAddress)/$($address.PrefixLength)" -cne "$($Plan.Address)/$($Plan.Prefix)") { Remove-NetIPAddress -InterfaceIndex $Plan.Index -IPAddress $address.IPAddress -Confirm:$false }
+        $foreign = if ($static) { (Format-Address -Address $address) -cne "$($Plan.Address)/$($Plan.Prefix)" } else { [string]$address.PrefixOrigin -eq 'Manual' }
+        if ($foreign) { Remove-NetIPAddress -InterfaceIndex $Plan.Index -IPAddress $address.IPAddress -Confirm:$false }
     }
     if ($static) { Add-PlannedAddress -Plan $Plan } else { Set-NetIPInterface @at @settings }
     Set-PlannedDns -Plan $Plan
+}
+
+function Remove-ForeignRoute {
+    <# .SYNOPSIS Default routes but the planned one; those of an adapter that is served by DHCP already are its own. #>
+    param([hashtable]$Plan, [bool]$Served)
+    if ($Served) { return }
+    foreach ($route in @(Get-DefaultRoute -Index $Plan.Index -Family $Plan.Family)) {
+        if ($Plan.Method -ceq 'Static' -and (ConvertTo-Address -Text $route.NextHop) -ceq $Plan.Gateway) { continue }
+        Remove-NetRoute -InterfaceIndex $Plan.Index -DestinationPrefix $route.DestinationPrefix -NextHop $route.NextHop -Confirm:$false
+    }
 }
 
 function Add-PlannedAddress {
@@ -136,16 +166,16 @@ function Add-PlannedAddress {
 }
 
 function Set-PlannedDns {
-    <# .SYNOPSIS The servers of one family; the cmdlet knows both by their form, and a reset clears both: the other family's own are set again. #>
+    <# .SYNOPSIS The servers of one family. A reset clears both families: the other one's own are set again. #>
     param([hashtable]$Plan)
-    $have = @((Get-DnsClientServerAddress -InterfaceIndex $Plan.Index -AddressFamily $Plan.Family).ServerAddresses)
-    if (($have -join ' ') -ceq ($Plan.Dns -join ' ')) { return }
-    if ($Plan.Dns.Count -gt 0) { Set-DnsClientServerAddress -InterfaceIndex $Plan.Index -ServerAddresses $Plan.Dns; return }
-    $other = if ($Plan.Family -eq 'IPv6') { 'IPv4' } else { 'IPv6' }
-    $keep = @((Get-DnsClientServerAddress -InterfaceIndex $Plan.Index -AddressFamily $other).ServerAddresses)
-    $static = [string](Get-NetIPInterface -InterfaceIndex $Plan.Index -AddressFamily $other).Dhcp -ne 'Enabled'
-    Set-DnsClientServerAddress -InterfaceIndex $Plan.Index -ResetServerAddresses
-    if ($static -and $keep.Count -gt 0) { Set-DnsClientServerAddress -InterfaceIndex $Plan.Index -ServerAddresses $keep }
+    if ((@(Get-OwnDns -Index $Plan.Index -Family $Plan.Family) -join ' ') -ceq ($Plan.Dns -join ' ')) { return }
+    $servers = @($Plan.Dns)
+    if ($servers.Count -eq 0) {
+        $other = if ($Plan.Family -eq 'IPv6') { 'IPv4' } else { 'IPv6' }
+        $servers = @(Get-OwnDns -Index $Plan.Index -Family $other)
+        Set-DnsClientServerAddress -InterfaceIndex $Plan.Index -ResetServerAddresses
+    }
+    if ($servers.Count -gt 0) { Set-DnsClientServerAddress -InterfaceIndex $Plan.Index -ServerAddresses $servers }
 }
 
 function Test-Gateway {

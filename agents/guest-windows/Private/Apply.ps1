@@ -9,7 +9,7 @@ function Invoke-GuestModule {
         'network' { return Set-GuestNetwork -Agent $Agent -Values $Values }
         'time' { return Set-GuestTime -Values $Values }
         'hostname' { return Set-GuestName -Values $Values }
-        'domain' { return Join-GuestDomain -Values $Values }
+        'domain' { return Join-GuestDomain -Agent $Agent -Values $Values }
         'accounts' { return Set-GuestAccount -Values $Values }
         'automation' { return Set-GuestAutomation -Values $Values }
         'disks' { return Expand-GuestDisk -Agent $Agent -Values $Values }

@@ -44,6 +44,12 @@ function Send-KeptReport {
     Send-Report -Agent $Agent -Report $report
 }
 
+function Get-BootId {
+    <# .SYNOPSIS A text that differs from boot to boot. #>
+    param()
+    return (Get-CimInstance -ClassName 'Win32_OperatingSystem').LastBootUpTime.ToUniversalTime().ToString('yyyyMMddTHHmmssZ', [cultureinfo]::InvariantCulture)
+}
+
 function Get-FactText {
     <# .SYNOPSIS name=b64url(text), joined by blanks, at most 1000 characters in all: what does not fit is left out. #>
     param([hashtable]$Agent)
@@ -54,7 +60,7 @@ function Get-FactText {
         kernel = [string]$os.Version
         network = 'windows'
         rootBytes = [string]$volume.Size
-        bootId = $os.LastBootUpTime.ToUniversalTime().ToString('yyyyMMddTHHmmssZ', [cultureinfo]::InvariantCulture)
+        bootId = Get-BootId
         growBlocked = Read-State -Agent $Agent -Name 'growblocked'
     }
     $text = ''

@@ -3,9 +3,7 @@
 function Get-ListOf {
     <# .SYNOPSIS The values of `<Prefix>.0`, `<Prefix>.1`, ... #>
     param([System.Collections.Generic.Dictionary[string, string]]$Values, [string]$Prefix)
-    $list = New-Object -TypeName 'System.Collections.Generic.List[string]'
-    for ($at = 0; $Values.ContainsKey("$Prefix.$at"); $at++) { $list.Add($Values["$Prefix.$at"]) }
-    return , $list.ToArray()
+    for ($at = 0; $Values.ContainsKey("$Prefix.$at"); $at++) { $Values["$Prefix.$at"] }
 }
 
 function Get-EntryOf {

@@ -12,7 +12,7 @@ function Find-Family {
 function Get-NetAdapter {
     [CmdletBinding()]
     param()
-    foreach ($one in (Get-Machine).adapters) { [pscustomobject]@{ Name = $one.name; ifIndex = $one.index; MacAddress = $one.mac; Status = 'Up' } }
+    foreach ($one in (Get-Machine).adapters) { [pscustomobject]@{ Name = $one.name; ifIndex = $one.index; MacAddress = $one.mac; InterfaceGuid = $one.guid; Status = 'Up' } }
 }
 
 function Get-NetIPInterface {
@@ -45,7 +45,7 @@ function Get-NetIPAddress {
     $family = Find-Family -Machine (Get-Machine) -Index $InterfaceIndex -AddressFamily $AddressFamily
     foreach ($one in $family.addresses) {
         $parts = $one.Split('/')
-        [pscustomobject]@{ IPAddress = $parts[0]; PrefixLength = [byte]$parts[1]; InterfaceIndex = $InterfaceIndex }
+        [pscustomobject]@{ IPAddress = $parts[0]; PrefixLength = [byte]$parts[1]; InterfaceIndex = $InterfaceIndex; PrefixOrigin = $(if ($family.dhcp -and $one -eq $family.served.address) { 'Dhcp' } else { 'Manual' }) }
     }
 }
 
@@ -112,15 +112,6 @@ function Test-Connection {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)][string]$ComputerName, [int]$Count, [switch]$Quiet)
     return $ComputerName -in (Get-Machine).answers
-}
-
-function Get-DnsClientServerAddress {
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)][uint32]$InterfaceIndex, [Parameter(Mandatory = $true)][ValidateSet('IPv4', 'IPv6')][string]$AddressFamily)
-    $family = Find-Family -Machine (Get-Machine) -Index $InterfaceIndex -AddressFamily $AddressFamily
-    $servers = @($family.dns)
-    if ($servers.Count -eq 0 -and $family.dhcp) { $servers = @($family.served.dns) }
-    return [pscustomobject]@{ InterfaceIndex = $InterfaceIndex; ServerAddresses = $servers }
 }
 
 function Set-DnsClientServerAddress {

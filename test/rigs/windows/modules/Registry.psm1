@@ -2,6 +2,12 @@
 
 function Find-RegistryKey {
     param($Machine, [string]$LiteralPath)
+    if ($LiteralPath -match '\\Services\\(Tcpip6?)\\Parameters\\Interfaces\\(\{.+\})$') {
+        $service = $Matches[1]
+        $adapter = @($Machine.adapters | Where-Object { $_.guid -eq $Matches[2] })[0]
+        $family = if ($service -eq 'Tcpip6') { $adapter.v6 } else { $adapter.v4 }
+        return [pscustomobject]@{ NameServer = (@($family.dns) -join ',') }
+    }
     $key = $Machine.registry.PSObject.Properties[$LiteralPath]
     if ($null -eq $key) { Stop-Cmdlet -Id 'PathNotFound' -Category 'ObjectNotFound' -Message "Cannot find path '$LiteralPath' because it does not exist." }
     return $key.Value
