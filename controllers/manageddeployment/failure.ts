@@ -27,7 +27,7 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
   const stuck = scene.found.flatMap((one) => (one.at === "own" ? stuckSince(one.object) : []));
   const over = stuck.find(({ at }) => at + stalledMs <= now);
   if (over) return { at: "failed", reason: over.reason, message: over.message };
-  const { progressDeadlineSeconds = 3600 } = scene.deployment.spec;
+  const { progressDeadlineSeconds } = scene.deployment.spec;
   const end = since + progressDeadlineSeconds * 1000;
   if (end <= now) {
     const late = steps.find(({ state }) => state === "Active" || state === "Failed");

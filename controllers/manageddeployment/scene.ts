@@ -13,8 +13,6 @@ export type Found =
   | { readonly at: "missing"; readonly child: Child }
   | { readonly at: "foreign" | "own"; readonly child: Child; readonly object: Resource };
 
-export type Own = Extract<Found, { object: Resource }>;
-
 /** All that a decision on a deployment looks at. */
 export interface Scene {
   readonly deployment: ManagedDeployment;

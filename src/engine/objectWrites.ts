@@ -1,8 +1,39 @@
 import { keyOf } from "../api/resource.ts";
-import type { Key, ObjectWrite, Resource, Store } from "./ports.ts";
+import { backoffMs, type DelayLimits } from "./backoff.ts";
+import type { Remembered } from "./memory.ts";
+import type { EngineParts } from "./parts.ts";
+import { RefusedError, type Key, type ObjectWrite, type Resource, type Store } from "./ports.ts";
 
-/** Carries out one write of an object that a kind made. Throws what the store throws. */
-export const writeObject = async (store: Store, write: ObjectWrite): Promise<void> => {
+const refusedLimits: DelayLimits = { first: 2000, longest: 60_000 };
+/** The cache has caught up by then, and the next decision goes on. */
+const soonMs = 100;
+
+/**
+ * Carries out writes of objects that a kind made, in order, and tells when to decide again, milliseconds from now. A refusal is
+ * remembered, told by the next decision, and the writes wait; else throws what the store throws.
+ */
+export const writeObjects = async (
+  { store, clock, random }: Pick<EngineParts, "store" | "clock" | "random">,
+  writes: readonly ObjectWrite[],
+  remembered: Remembered,
+  cause: string,
+): Promise<number> => {
+  const now = clock.now().getTime();
+  const { refused } = remembered;
+  if (refused && refused.retryAt > now) return refused.retryAt - now;
+  try {
+    for (const write of writes) await writeObject(store, write);
+    delete remembered.refused;
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    const attempts = (refused?.attempts ?? 0) + 1;
+    const retryAt = now + backoffMs(attempts, refusedLimits, random);
+    remembered.refused = { message: error.message, attempts, retryAt, cause };
+  }
+  return soonMs;
+};
+
+const writeObject = async (store: Store, write: ObjectWrite): Promise<void> => {
   switch (write.write) {
     case "create":
       await store.create(write.draft);

@@ -8,8 +8,8 @@ import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts"
 import { finishedJob, nextFault } from "./faultGate.ts";
 import { withBatch } from "./massDelete.ts";
 import { mergeMetadata } from "./metadata.ts";
-import { writeObject } from "./objectWrites.ts";
-import { ConflictError, RefusedError } from "./ports.ts";
+import { writeObjects } from "./objectWrites.ts";
+import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Act, Decision, EventNote, JobOutcome, Key, Kind, ObjectWrite, Resource, World } from "./ports.ts";
 import { changedFields, progressInterval, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
@@ -48,7 +48,6 @@ const raced: Next = { do: "again", ms: 100, raced: true };
 /** Decisions in a row that may each lead to another write. */
 const mostRounds = 8;
 const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
-const refusedLimits: DelayLimits = { first: 2000, longest: 60_000 };
 
 type Job = Extract<Act, { readonly do: "job" }>;
 
@@ -260,23 +259,9 @@ export class Reconciler {
     return { do: "again", ms: backoffMs(remembered.looks, lookLimits, this.#parts.random) };
   }
 
-  /** A refusal is told by the next decision, and the writes wait. */
   async #writeObjects(resource: Resource, kind: Kind, writes: readonly ObjectWrite[]): Promise<Next> {
     const remembered = this.memory.of(keyOf(resource), resource.metadata.uid);
-    const now = this.#parts.clock.now().getTime();
-    const { refused } = remembered;
-    if (refused && refused.retryAt > now) return { do: "again", ms: refused.retryAt - now };
-    try {
-      for (const write of writes) await writeObject(this.#parts.store, write);
-      delete remembered.refused;
-      return soon;
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
-      const attempts = (refused?.attempts ?? 0) + 1;
-      const retryAt = now + backoffMs(attempts, refusedLimits, this.#parts.random);
-      remembered.refused = { message: error.message, attempts, retryAt, cause: this.#cause(resource, kind) };
-      return soon;
-    }
+    return { do: "again", ms: await writeObjects(this.#parts, writes, remembered, this.#cause(resource, kind)) };
   }
 
   async #release(resource: Resource): Promise<Next> {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { ManagedDeployment, VirtualDisk } from "../../../../src/api/generated/types.ts";
+import { isTrash } from "../../../../agents/simulator/model/paths.ts";
+import type { ManagedDeployment } from "../../../../src/api/generated/types.ts";
 import { annotations } from "../../../../src/api/annotations.ts";
+import { ConflictError, RefusedError } from "../../../../src/engine/ports.ts";
 import type { Plane } from "../../../support/plane.ts";
 import { all, deployment, key, names, onHost, standing, startPlane, web, webKey } from "./rig.ts";
 
@@ -15,42 +17,6 @@ const machineKey = key("VirtualMachine", "web");
 const dataKey = key("VirtualDisk", "web-data");
 
 describe("names", { timeout: 120_000 }, () => {
-  it("are the first one's when two deployments claim a child, and free once it is gone", async () => {
-    const spec = { disks: [{ name: "system", spec: { source: { type: "Image", image: "debian-12" } } }] };
-    const first = web({}, "web");
-    // web-data of the one is a disk, of the other its machine: another kind, no conflict; web-data-system is free.
-    const plane = await settled(first, web({ ...spec, networkAdapters: [] }, "web-data"));
-    expect(standing(plane, key("ManagedDeployment", "web-data"))).toBe("Ready");
-    await plane.apply([
-      web(
-        { ...spec, networkAdapters: [], disks: [...spec.disks, { name: "lan", spec: spec.disks[0]?.spec }] },
-        "other",
-      ),
-      web({ ...spec, networkAdapters: [] }, "other-lan"),
-    ]);
-    await plane.settle();
-    expect(standing(plane, key("ManagedDeployment", "other"))).toBe("Ready");
-    await plane.apply([
-      {
-        ...web({ ...spec, networkAdapters: [] }, "third"),
-        metadata: { name: "third", namespace: "default" },
-        spec: {
-          ...(web().spec as object),
-          disks: [{ name: "x", spec: { source: { type: "Blank" }, size: "1Gi" } }, ...spec.disks],
-          networkAdapters: [],
-        },
-      },
-      web(
-        { disks: [{ name: "system", spec: { source: { type: "Image", image: "debian-12" } } }], networkAdapters: [] },
-        "third-x",
-      ),
-    ]);
-    await plane.settle();
-    expect(standing(plane, key("ManagedDeployment", "third"))).toBe("Ready");
-    expect(standing(plane, key("ManagedDeployment", "third-x"))).toBe("Ready");
-    await plane.stop();
-  });
-
   it("that lead to one object are told with its maker", async () => {
     // Disk b-c of a and disk c of a-b are both a-b-c.
     const blank = (name: string): object => ({ name, spec: { source: { type: "Blank" }, size: "1Gi" } });
@@ -74,6 +40,27 @@ describe("names", { timeout: 120_000 }, () => {
     await plane.delete(key("ManagedDeployment", winner.metadata.name));
     await plane.settle();
     expect(standing(plane, key("ManagedDeployment", loser.metadata.name))).toBe("Ready");
+    await plane.stop();
+  });
+});
+
+describe("a store that refuses a child", { timeout: 120_000 }, () => {
+  it("is quoted, asked again at leisure, and forgotten once it accepts", async () => {
+    const plane = await startPlane();
+    const { store } = plane;
+    const create = store.create.bind(store);
+    let refused = 0;
+    store.create = async (draft) => {
+      if (draft.kind === "VirtualDisk" && refused++ < 5) throw new RefusedError("quota of disks is used up");
+      return await create(draft);
+    };
+    await plane.apply([web()]);
+    await plane.pass(3_000);
+    expect(standing(plane)).toBe("Stalled/InvalidSpec");
+    expect(JSON.stringify(deployment(plane).status?.conditions)).toContain("quota of disks is used up");
+    expect(refused).toBeLessThan(4);
+    await plane.settle();
+    expect(standing(plane)).toBe("Ready");
     await plane.stop();
   });
 });
@@ -214,19 +201,27 @@ describe("roll-back", { timeout: 120_000 }, () => {
     await plane.stop();
   });
 
-  it("keeps a disk that a running machine had in the trash", async () => {
+  it("moves the disks of a machine that ran to the trash, though the host keeps none", async () => {
     const plane = await startPlane();
-    await plane.apply([
-      web({
-        networkAdapters: [{ name: "lan", spec: { network: "nowhere", connected: false } }],
-        progressDeadlineSeconds: 600,
-      }),
-    ]);
-    await plane.pass(900_000);
+    await plane.edit({ kind: "VMHost", namespace: "", name: "hv1" }, (spec) => (spec["trashRetention"] = "0s"));
+    const { store } = plane;
+    const putStatus = store.putStatus.bind(store);
+    // The machine runs before anybody can write that the deployment is Ready.
+    store.putStatus = async (next) => {
+      if ((next as ManagedDeployment).status?.phase === "Ready") throw new ConflictError("somebody else was first");
+      return await putStatus(next);
+    };
+    await plane.apply([web()]);
+    const runs = (): boolean => plane.host("hv1").read((world) => world.vms().some(({ state }) => state === "Running"));
+    while (!runs()) await plane.pass(100);
+    await plane.pass(60_000);
+    expect(deployment(plane).status?.firstReadyAt).toBeUndefined();
+    await plane.apply([web({ networkAdapters: twins })]);
     await plane.settle();
-    const phase = deployment(plane).status?.phase;
-    const disk = plane.get(dataKey) as VirtualDisk | undefined;
-    expect({ phase, disk: disk?.metadata.name }).toEqual({ phase: "RolledBack", disk: undefined });
+    expect(deployment(plane).status).toMatchObject({ phase: "RolledBack", children: [] });
+    expect(onHost(plane)).toEqual({ vms: [], disks: 0 });
+    const trash = plane.host("hv1").read((world) => world.disks().filter(({ path }) => isTrash(path)));
+    expect(trash).toHaveLength(2);
     await plane.stop();
   });
 });
