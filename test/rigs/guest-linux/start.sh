@@ -1,0 +1,68 @@
+#!/bin/sh
+# A guest of namespaces: this machine's own Debian root under an overlay, with network, mount, UTS and PID namespaces of its own.
+# start.sh FOLDER AGENT MAC: FOLDER/hyperv is its /var/lib/hyperv; the outside is a network namespace with 192.0.2.1 (a veth).
+# Writes the ids of the processes that hold both to FOLDER/outside.pid and FOLDER/guest.pid, and runs until it is ended.
+# shellcheck shell=dash
+set -eu
+folder=$1 agent=$2 mac=$3 part=${4:-start}
+
+case $part in
+  start)
+    mkdir -p "$folder/layer" "$folder/root" "$folder/hyperv"
+    exec unshare --net --mount --fork --kill-child sh "$0" "$folder" "$agent" "$mac" outside
+    ;;
+  outside)
+    # Layers on a tmpfs: an overlay cannot lie on an overlay.
+    mount -t tmpfs tmpfs "$folder/layer"
+    mkdir "$folder/layer/upper" "$folder/layer/work"
+    mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/layer/upper,workdir=$folder/layer/work" "$folder/root"
+    ip link set lo up
+    unshare --net --mount --uts --ipc --pid --fork --kill-child sh "$0" "$folder" "$agent" "$mac" guest &
+    inner=$!
+    until guest=$(cat "/proc/$inner/task/$inner/children") && [ -n "$guest" ]; do sleep 0.1; done
+    # shellcheck disable=SC2086
+    set -- $guest
+    until [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+    ip link add outside type veth peer name eth0 address "$mac"
+    ip link set eth0 netns "$1"
+    ip addr add 192.0.2.1/24 dev outside
+    ip link set outside up
+    echo $$ >"$folder/outside.pid"
+    echo "$1" >"$folder/guest.pid.new"
+    until [ -e "$folder/ready" ]; do sleep 0.1; done
+    mv "$folder/guest.pid.new" "$folder/guest.pid"
+    wait
+    ;;
+  guest)
+    root="$folder/root"
+    mount -t proc proc "$root/proc"
+    mount -t sysfs sysfs "$root/sys"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs -o mode=755 tmpfs "$root/run"
+    mkdir -p "$root/var/lib/hyperv" "$root/opt/agent" "$root/usr/local/sbin" "$root/etc/sudoers.d" "$root/etc/rc2.d"
+    mount --bind "$folder/hyperv" "$root/var/lib/hyperv"
+    mount --bind "$agent" "$root/opt/agent"
+    rm -rf "$root/etc/netplan" "$root/etc/resolv.conf" "$root/etc/network"
+    mkdir -p "$root/etc/network"
+    # Alpine's way: busybox' own ifup; of Debian's packages nothing is needed.
+    for applet in ifup ifdown; do ln -sf "$(command -v busybox)" "$root/usr/local/sbin/$applet"; done
+    printf 'auto lo\niface lo inet loopback\n' >"$root/etc/network/interfaces"
+    mkdir -p "$root/var/run" "$root/etc/network/if-up.d" "$root/etc/network/if-pre-up.d" "$root/etc/network/if-down.d" "$root/etc/network/if-post-down.d"
+    echo 'nameserver 192.0.2.99' >"$root/etc/resolv.conf"
+    echo 'old-name' >"$root/etc/hostname"
+    hostname old-name
+    ip link set lo up
+    cat >"$root/etc/init.d/beacon" <<'EOF'
+#!/bin/sh
+# A service with an init script: a process that sleeps.
+case $1 in
+  start) setsid sleep 100000 >/dev/null 2>&1 </dev/null & echo $! >/run/beacon.pid ;;
+  stop) kill "$(cat /run/beacon.pid)"; rm -f /run/beacon.pid ;;
+  status) [ -f /run/beacon.pid ] && kill -0 "$(cat /run/beacon.pid)" ;;
+esac
+EOF
+    chmod 755 "$root/etc/init.d/beacon"
+    : >"$folder/ready"
+    exec chroot "$root" sh -c 'while :; do sleep 1000 & wait; done'
+    ;;
+esac
