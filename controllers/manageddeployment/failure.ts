@@ -27,6 +27,9 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
   const stuck = scene.found.flatMap((one) => (one.at === "own" ? stuckSince(one.object) : []));
   const over = stuck.find(({ at }) => at + stalledMs <= now);
   if (over) return { at: "failed", reason: over.reason, message: over.message };
+  // Nobody's time runs while a person has to decide.
+  if (scene.found.some((one) => one.at === "own" && undecided.has(stalledOf(one.object)?.reason ?? "")))
+    return { at: "open" };
   const { progressDeadlineSeconds } = scene.deployment.spec;
   const end = since + progressDeadlineSeconds * 1000;
   if (end <= now) {

@@ -4,11 +4,11 @@ import { keyOf } from "../../src/api/resource.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import { makerOf } from "../../src/engine/objectWrites.ts";
 import type { Decision, ObjectWrite } from "../../src/engine/ports.ts";
-import { isDeleting, isPaused } from "../shared/objects.ts";
+import { compact, isDeleting, isPaused } from "../shared/objects.ts";
 import { ownObjects, type Scene } from "./scene.ts";
 import { statusOf } from "./status.ts";
 import { timed, whyNot, type StepNow } from "./steps.ts";
-import { asDeclared, changed, detached } from "./writes.ts";
+import { changed, detached, marked } from "./writes.ts";
 
 const childKinds = ["VirtualMachine", "VirtualDisk", "NetworkAdapter"] as const;
 
@@ -92,14 +92,20 @@ export const removals = (scene: Scene, targets: readonly Resource[], over: objec
   };
 };
 
-/** Protection that the deployment gave is taken off first; then the object goes. */
+/** Protection that the deployment gave is taken off first, and what its spec says last of the child's end holds; then the object goes. */
 const removal = (scene: Scene, object: Resource, over: object): readonly ObjectWrite[] => {
   const child = scene.found.find((one) => one.at === "own" && one.object === object)?.child;
-  const prepared = child
-    ? asDeclared(scene.deployment, child, object, over)
-    : changed(object, { ...(object.spec as object), ...over }, {});
+  const present = object.spec as Endings;
+  const { deletionPolicy } = child ? (child.spec as Endings) : present;
+  const spec = compact({ ...present, deletionPolicy, deletionProtection: false, ...over });
+  const prepared = changed(object, spec, child ? marked(scene.deployment, child, object.metadata) : {});
   return prepared.length > 0 ? prepared : [{ write: "delete", key: keyOf(object), uid: object.metadata.uid }];
 };
+
+interface Endings {
+  readonly deletionPolicy?: "Delete" | "Orphan";
+  readonly deletionProtection?: boolean;
+}
 
 /** Its author protects this child itself, or nobody knows any more who did. */
 export const isShielded = (scene: Scene, object: Resource): boolean => {

@@ -48,14 +48,9 @@ const ownerReference = ({ kind, metadata }: ManagedDeployment): OwnerReference =
 });
 
 /** The write that takes back what differs from the declaration; none when nothing does. */
-export const asDeclared = (
-  deployment: ManagedDeployment,
-  child: Child,
-  object: Resource,
-  over: object = {},
-): readonly ObjectWrite[] => {
+const asDeclared = (deployment: ManagedDeployment, child: Child, object: Resource): readonly ObjectWrite[] => {
   const { host } = object.spec as { readonly host?: string };
-  const spec = completeSpec(child.kind, { ...child.spec, ...(host !== undefined && { host }), ...over });
+  const spec = completeSpec(child.kind, { ...child.spec, ...(host !== undefined && { host }) });
   return changed(object, spec, marked(deployment, child, object.metadata));
 };
 
@@ -102,7 +97,8 @@ interface Given {
   readonly annotations: readonly string[];
 }
 
-const marked = (deployment: ManagedDeployment, child: Child, present: Metadata | undefined): Marked => {
+/** Labels and annotations of a child: those that its deployment gives it, and those that others gave it. */
+export const marked = (deployment: ManagedDeployment, child: Child, present: Metadata | undefined): Marked => {
   const before = givenBefore(present?.annotations?.[names.fromDeployment]);
   const otherLabels = without(present?.labels, before.labels);
   const { [names.fromDeployment]: _, ...otherAnnotations } = without(present?.annotations, before.annotations);

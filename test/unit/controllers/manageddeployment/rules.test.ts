@@ -138,6 +138,22 @@ describe("deletion", { timeout: 120_000 }, () => {
     await plane.stop();
   });
 
+  it("goes by the policy that was declared last, though it was not passed on yet", async () => {
+    const plane = await settled(web());
+    await plane.stop();
+    const disks = (web().spec as { disks: { name: string; spec: object }[] }).disks.map(({ name, spec }) => ({
+      name,
+      spec: { ...spec, deletionPolicy: "Orphan" },
+    }));
+    await plane.apply([web({ disks })]);
+    await plane.delete(webKey);
+    await plane.start();
+    await plane.settle();
+    expect(names(plane)).toEqual([]);
+    expect(onHost(plane)).toEqual({ vms: [], disks: 2 });
+    await plane.stop();
+  });
+
   it("of a child by hand is undone", async () => {
     const plane = await settled(web());
     const before = plane.get(key("NetworkAdapter", "web-lan"))?.metadata.uid;
@@ -184,6 +200,17 @@ describe("roll-back", { timeout: 120_000 }, () => {
     await plane.apply([web()]);
     await plane.settleApproved();
     expect(standing(plane)).toBe("Ready");
+    await plane.stop();
+  });
+
+  it("comes to its end though the spec is edited meanwhile, and then the new one is made", async () => {
+    const plane = await startPlane();
+    await plane.apply([web({ networkAdapters: twins })]);
+    while (deployment(plane).status?.phase !== "RollingBack") await plane.pass(100);
+    await plane.apply([web()]);
+    await plane.settle();
+    expect(standing(plane)).toBe("Ready");
+    expect(names(plane)).toEqual(all);
     await plane.stop();
   });
 
