@@ -19,6 +19,3 @@ ${function:global:taskkill.exe} = {
     [System.Diagnostics.Process]::GetProcessById([int]$args[-1]).Kill($true)
     $global:LASTEXITCODE = 0
 }
-
-# Waiting for gateways takes no time here.
-function global:Start-Sleep { param([int]$Seconds) $null = $Seconds }
