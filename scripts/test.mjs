@@ -13,7 +13,15 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const notes = [];
 
 /** Debian packages that tests need: name -> a command that shows that it is there. */
-const packages = { "openssh-server": "/usr/sbin/sshd" };
+const packages = {
+  "openssh-server": "/usr/sbin/sshd",
+  busybox: "busybox",
+  dash: "dash",
+  shellcheck: "shellcheck",
+  xorriso: "xorriso",
+  "iputils-ping": "ping",
+  iproute2: "ip",
+};
 
 const isThere = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
 

@@ -1,15 +1,15 @@
 #!/bin/sh
 # A guest of namespaces: this machine's own Debian root under an overlay, with network, mount, UTS and PID namespaces of its own.
-# start.sh FOLDER AGENT MAC: FOLDER/hyperv is its /var/lib/hyperv; the outside is a network namespace with 192.0.2.1 (a veth).
+# start.sh FOLDER AGENT MAC PACKAGE: PACKAGE is Debian's ifupdown_*.deb, FOLDER/hyperv is its /var/lib/hyperv; the outside is a network namespace with 192.0.2.1 (a veth).
 # Writes the ids of the processes that hold both to FOLDER/outside.pid and FOLDER/guest.pid, and runs until it is ended.
 # shellcheck shell=dash
 set -eu
-folder=$1 agent=$2 mac=$3 part=${4:-start}
+folder=$1 agent=$2 mac=$3 package=$4 part=${5:-start}
 
 case $part in
   start)
     mkdir -p "$folder/layer" "$folder/root" "$folder/hyperv"
-    exec unshare --net --mount --fork --kill-child sh "$0" "$folder" "$agent" "$mac" outside
+    exec unshare --net --mount --fork --kill-child sh "$0" "$folder" "$agent" "$mac" "$package" outside
     ;;
   outside)
     # Layers on a tmpfs: an overlay cannot lie on an overlay.
@@ -17,9 +17,14 @@ case $part in
     mkdir "$folder/layer/upper" "$folder/layer/work"
     mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/layer/upper,workdir=$folder/layer/work" "$folder/root"
     ip link set lo up
-    unshare --net --mount --uts --ipc --pid --fork --kill-child sh "$0" "$folder" "$agent" "$mac" guest &
+    unshare --net --mount --uts --ipc --pid --fork --kill-child sh "$0" "$folder" "$agent" "$mac" "$package" guest &
     inner=$!
-    until guest=$(cat "/proc/$inner/task/$inner/children") && [ -n "$guest" ]; do sleep 0.1; done
+    # Ends with an error when the guest does.
+    guest=''
+    while [ -z "$guest" ]; do
+      sleep 0.1
+      guest=$(cat "/proc/$inner/task/$inner/children")
+    done
     # shellcheck disable=SC2086
     set -- $guest
     until [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
@@ -44,8 +49,11 @@ case $part in
     mount --bind "$agent" "$root/opt/agent"
     rm -rf "$root/etc/netplan" "$root/etc/resolv.conf" "$root/etc/network"
     mkdir -p "$root/etc/network"
-    # Alpine's way: busybox' own ifup; of Debian's packages nothing is needed.
-    for applet in ifup ifdown; do ln -sf "$(command -v busybox)" "$root/usr/local/sbin/$applet"; done
+    # Out of the package: nothing is installed on this machine. busybox of Debian has an ifup without IPv4.
+    dpkg-deb -x "$package" "$folder/layer/package"
+    cp -a "$folder/layer/package/sbin/." "$root/usr/local/sbin/"
+    cp -a "$folder/layer/package/lib/ifupdown" "$root/usr/lib/"
+    mkdir -p "$root/run/network"
     printf 'auto lo\niface lo inet loopback\n' >"$root/etc/network/interfaces"
     mkdir -p "$root/var/run" "$root/etc/network/if-up.d" "$root/etc/network/if-pre-up.d" "$root/etc/network/if-down.d" "$root/etc/network/if-post-down.d"
     echo 'nameserver 192.0.2.99' >"$root/etc/resolv.conf"

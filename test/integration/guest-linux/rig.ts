@@ -1,0 +1,169 @@
+import { spawn, spawnSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KvpItem } from "../../../src/guest/format.ts";
+import type { Line } from "../../../src/guest/payload.ts";
+import { heard, parameters, sealedItems } from "../../unit/guest-linux/control.ts";
+import { agentFolder, poolFile, repository } from "../../unit/guest-linux/rig.ts";
+
+/** Why a guest of namespaces cannot be had here; undefined where it can. */
+export const whyNot = (): string | undefined => {
+  if (process.getuid?.() !== 0) return "needs root for namespaces";
+  const missing = ["unshare", "nsenter", "ip", "busybox", "openssl", "ping"].filter(
+    (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status !== 0,
+  );
+  if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
+  const tried = spawnSync("unshare", ["--net", "--mount", "sh", "-c", "mount -t tmpfs t /mnt"], { encoding: "utf8" });
+  if (tried.status !== 0) return `no namespaces here: ${tried.stderr.trim()}`;
+  fetchPackage();
+  return packageFile() === undefined ? "apt-get could not download ifupdown" : undefined;
+};
+
+export const mac = "00155D010203";
+
+const endProcess = (id: number): void => {
+  try {
+    process.kill(id, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+};
+
+type Report = NonNullable<ReturnType<typeof heard>>;
+
+const packages = join(repository, ".cache/rigs/guest-linux");
+const packageFile = (): string | undefined => {
+  const name = existsSync(packages) ? readdirSync(packages).find((one) => one.endsWith(".deb")) : undefined;
+  return name && join(packages, name);
+};
+
+/** Debian's ifupdown, which the guest's network is configured by; downloaded once, never installed here. */
+const fetchPackage = (): void => {
+  if (packageFile() !== undefined) return;
+  mkdirSync(packages, { recursive: true });
+  spawnSync("apt-get", ["download", "-q", "ifupdown"], { cwd: packages, stdio: "ignore" });
+};
+
+/** A guest of namespaces (test/rigs/guest-linux/start.sh) and its outside. */
+export class NamespaceGuest {
+  readonly #folder = mkdtempSync(join(tmpdir(), "aetherv-ns-"));
+  readonly #rig: ChildProcess;
+  #agent: ChildProcess | undefined;
+  #outside = 0;
+  #guest = 0;
+  /** All that agents wrote to their logs. */
+  log = "";
+
+  constructor() {
+    const script = join(repository, "test/rigs/guest-linux/start.sh");
+    this.#rig = spawn("sh", [script, this.#folder, agentFolder, "00:15:5d:01:02:03", packageFile() ?? ""], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  }
+
+  async ready(): Promise<void> {
+    await this.until("the namespaces", () => existsSync(join(this.#folder, "guest.pid")));
+    this.#outside = Number(readFileSync(join(this.#folder, "outside.pid"), "utf8"));
+    this.#guest = Number(readFileSync(join(this.#folder, "guest.pid"), "utf8"));
+    writeFileSync(this.#pool(3), parameters());
+  }
+
+  #pool(number: number): string {
+    return join(this.#folder, `hyperv/.kvp_pool_${number}`);
+  }
+
+  async until(what: string, holds: () => boolean): Promise<void> {
+    for (const deadline = Date.now() + 100_000; !holds(); await sleep(100))
+      if (Date.now() > deadline)
+        throw new Error(`not seen: ${what}; report ${JSON.stringify(this.report())}\n${this.log}`);
+  }
+
+  /** The guest's word, as the control plane reads it. */
+  report(): Report | undefined {
+    return existsSync(this.#pool(1)) ? heard(readFileSync(this.#pool(1))) : undefined;
+  }
+
+  async reported(what: string, holds: (report: Report) => boolean): Promise<Report> {
+    await this.until(what, () => {
+      const report = this.report();
+      return report !== undefined && holds(report);
+    });
+    return this.report() as Report;
+  }
+
+  /** Starts the agent; `prefix` are lines of shell that are run after its parts were loaded and before its main. */
+  start(prefix = ":"): void {
+    const lines = `export AETHERV_SOURCED=1 AETHERV_HOME=/opt/agent AETHERV_POLL_SECONDS=1; . /opt/agent/aetherv-guest; ${prefix}; main run`;
+    const agent = spawn("nsenter", [...this.#inside(), "sh", "-c", lines], { stdio: ["ignore", "ignore", "pipe"] });
+    agent.stderr.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
+    this.#agent = agent;
+  }
+
+  /** Resolves when the agent has ended by itself (or by a fault of the test). */
+  async ended(): Promise<void> {
+    await this.until("the agent's end", () => this.#agent?.exitCode !== null || this.#agent?.signalCode !== null);
+  }
+
+  #inside(): readonly string[] {
+    return [
+      "-t",
+      String(this.#guest),
+      "--net",
+      "--mount",
+      "--uts",
+      "--ipc",
+      "--pid",
+      "-r",
+      "-w/",
+      "env",
+      "-i",
+      "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ];
+  }
+
+  /** Output of a command in the guest. */
+  in(command: string): string {
+    return spawnSync("nsenter", [...this.#inside(), "sh", "-c", command], { encoding: "utf8" }).stdout;
+  }
+
+  /** Whether an address answers from outside. */
+  pings(address: string): boolean {
+    const args = ["-t", String(this.#outside), "--net", "ping", "-c", "2", "-W", "3", address];
+    return spawnSync("nsenter", args).status === 0;
+  }
+
+  publishItems(items: readonly KvpItem[]): void {
+    writeFileSync(`${this.#pool(0)}.new`, poolFile(items));
+    renameSync(`${this.#pool(0)}.new`, this.#pool(0));
+  }
+
+  /** Seals lines for the guest's key and lets the "host" write them; the hash. */
+  async publish(generation: number, lines: readonly Line[]): Promise<{ hash: string; items: readonly KvpItem[] }> {
+    const sealed = await sealedItems(this.report()?.key.spki ?? "", generation, lines);
+    this.publishItems(sealed.items);
+    return sealed;
+  }
+
+  async stop(): Promise<void> {
+    // The guest's first process takes all others with it.
+    for (const id of [this.#guest, this.#outside]) if (id > 0) endProcess(id);
+    if (this.#rig.exitCode === null && this.#rig.signalCode === null)
+      await new Promise((resolve) => {
+        this.#rig.once("exit", resolve);
+        if (!this.#rig.kill("SIGKILL")) resolve(undefined);
+      });
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
