@@ -133,7 +133,7 @@ describe("aetherv plan", () => {
     const jobs = (await rig.jobs()).length;
     const report = await plan("-f", whole);
     expect(report.code).toBe(2);
-    expect(report.summary).toEqual({ create: 3, update: 0, delete: 3 });
+    expect(report.summary).toEqual({ create: 3, adopt: 0, update: 0, delete: 3 });
     const disk = report.objects.find(({ key }) => key.name === "db-system");
     expect(disk).toMatchObject({ action: "delete", note: "the disk goes to the trash, kept 24h" });
     await sleep(1000);
