@@ -90,8 +90,13 @@ describe("the guest agent's modules", () => {
       root.write(pool(0), poolFile(items));
       let kills = 0;
       for (let at = 1; report(root)?.state !== "Applied" && at < 40; at += 1) {
-        // Each start is killed one durable write later than the one before; a started agent begins where the last was cut.
-        const cut = `durable() { n=$((\${n:-0} + 1)); if [ "$n" -ge ${1 + (at % 3)} ]; then kill -9 $$; exit 1; fi; cat >"$1.new" && mv -f "$1.new" "$1"; }`;
+        // Each start is killed one durable write later than the one before. Writes happen in subshells: a file counts them.
+        root.write("count", "0");
+        const cut = `durable() {
+          count=$(($(cat "$AETHERV_ROOT/count") + 1)); echo "$count" >"$AETHERV_ROOT/count"
+          if [ "$count" -ge ${at} ]; then kill -9 $$; exit 1; fi
+          cat >"$1.new" && mv -f "$1.new" "$1"
+        }`;
         if (inAgent(shell, root, `${cut}\nmain once`).code !== 0) kills += 1;
       }
       expect(kills).toBeGreaterThan(3);
