@@ -21,6 +21,8 @@ const packages = {
   xorriso: "xorriso",
   "iputils-ping": "ping",
   iproute2: "ip",
+  e2fsprogs: "mkfs.ext4",
+  fdisk: "sfdisk",
 };
 
 const isThere = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;

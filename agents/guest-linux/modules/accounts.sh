@@ -18,24 +18,32 @@ passwd_field() { awk -F : -v name="$1" -v at="$2" '$1 == name { print $at; found
 admin_group() {
   local group
   for group in sudo wheel; do
-    if grep -q "^$group:" "$AETHERV_ROOT/etc/group"; then
-      echo "$group"
-      return 0
-    fi
+    has_group "$group" || continue
+    echo "$group"
+    return 0
   done
   return 1
 }
 
 make_user() {
-  local shell=/bin/sh
+  local name shell=/bin/sh
   if passwd_field "$1" 3 >/dev/null; then return 0; fi
   [ ! -x "$AETHERV_ROOT/bin/bash" ] || shell=/bin/bash
+  # Where a group has the name already (Debian has one "operator"), it is not the user's own: the default group then.
   if there useradd; then
-    useradd -m -s "$shell" "$1" >/dev/null 2>&1 || fail ModuleFailed "useradd $1 failed"
+    set -- "$1" -m -s "$shell"
+    if has_group "$1"; then set -- "$@" -N; fi
   else
-    adduser -D -s "$shell" "$1" >/dev/null 2>&1 || fail ModuleFailed "adduser $1 failed"
+    set -- "$1" -D -s "$shell"
+    if has_group "$1"; then set -- "$@" -G users; fi
   fi
+  name=$1
+  shift
+  if there useradd; then useradd "$@" "$name"; else adduser "$@" "$name"; fi >/dev/null 2>&1 ||
+    fail ModuleFailed "the account $name could not be made"
 }
+
+has_group() { grep -q "^$1:" "$AETHERV_ROOT/etc/group"; }
 
 join_group() {
   if awk -F : -v group="$2" -v name="$1" '$1 == group { n = split($4, member, ","); for (i = 1; i <= n; i++) if (member[i] == name) found = 1 }
