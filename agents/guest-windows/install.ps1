@@ -32,6 +32,14 @@ foreach ($folder in '', 'Private', 'Modules') {
     foreach ($file in $filter) { Copy-Item -LiteralPath (Join-Path -Path $from -ChildPath $file) -Destination (Join-Path -Path $to -ChildPath $file) -Force }
 }
 
+# Any user may make folders in ProgramData: this one is taken before it holds anything.
+$kept = 'C:\ProgramData\AetherV'
+if (-not (Test-Path -LiteralPath $kept)) { $null = New-Item -Path $kept -ItemType 'Directory' -Force }
+$null = icacls.exe $kept '/setowner' '*S-1-5-32-544'
+if ($LASTEXITCODE -ne 0) { throw "icacls could not take $kept ($LASTEXITCODE)" }
+$null = icacls.exe $kept '/inheritance:r' '/grant:r' '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'
+if ($LASTEXITCODE -ne 0) { throw "icacls could not protect $kept ($LASTEXITCODE)" }
+
 $command = Join-Path -Path $Target -ChildPath 'agent.ps1'
 $task = @{
     TaskName = $name

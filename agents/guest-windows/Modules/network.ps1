@@ -35,7 +35,7 @@ function Get-DeclaredPlan {
     $adapters = @(Get-NetAdapter)
     foreach ($entry in @(Get-EntryOf -Values $Values -Kind 'adapter' -Field 'mac')) {
         $mac = $Values["$entry.mac"]
-        $found = @($adapters | Where-Object { $_.MacAddress.Replace('-', '') -eq $mac })
+        $found = @($adapters | Where-Object { ([string]$_.MacAddress).Replace('-', '') -eq $mac })
         if ($found.Count -eq 0) { Stop-Guest -Code 'ModuleFailed' -Message "no adapter has the MAC address $mac ($($Values["$entry.name"]))" }
         foreach ($family in 'IPv4', 'IPv6') {
             $prefix = "$entry.$($family.ToLowerInvariant())"

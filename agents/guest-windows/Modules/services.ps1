@@ -3,7 +3,8 @@ function Set-GuestService {
     param([System.Collections.Generic.Dictionary[string, string]]$Values)
     foreach ($entry in @(Get-EntryOf -Values $Values -Kind 'service' -Field 'name')) {
         $name = $Values["$entry.name"]
-        $service = @(Get-Service | Where-Object { $_.Name -eq $name })
+        # By name: listing all fails where one service cannot be asked.
+        $service = @(Get-Service -Name $name -ErrorAction 'SilentlyContinue' | Where-Object { $_.Name -eq $name })
         if ($service.Count -eq 0) { Stop-Guest -Code 'ModuleFailed' -Message "there is no service $name" }
         $startup = Get-TextOf -Map $Values -Key "$entry.startup"
         # A disabled service can't be started: enabled before, disabled after.

@@ -66,7 +66,7 @@ export const freshMachine = () => ({
   domain: "",
   boots: 1,
   timeZone: "UTC",
-  /** Drive with the medium WINPROVISIONING, such as `D:`. */
+  /** The DVD drive, such as `D:`. */
   medium: "",
   directory: { name: "ad.example.org", user: "joiner@ad.example.org", password: "join-secret", computers: [], ou: "" },
   adapters: ["00-15-5D-01-02-03", "00-15-5D-01-02-04"].map((mac, at) => ({

@@ -42,6 +42,9 @@ describe.skipIf(rig.kind === "skipped")("installing the Windows agent", () => {
       ["Private", "Modules"].map(async (name) => (await readdir(join(agent, name))).map((file) => `${name}/${file}`)),
     );
     expect(await installed()).toEqual(["agent.ps1", "version.json", ...parts.flat()].toSorted());
+    expect(machine.acls).toEqual({
+      [String.raw`C:\ProgramData\AetherV`]: "*S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F",
+    });
     expect(machine.tasks).toMatchObject([
       {
         name: "AetherV guest agent",
@@ -54,10 +57,14 @@ describe.skipIf(rig.kind === "skipped")("installing the Windows agent", () => {
   });
 
   it("the image's stub installs from the medium", async () => {
-    await cp(agent, join(folder, "D/aetherv"), { recursive: true });
+    await cp(agent, join(folder, "D/WINPROVISIONING"), { recursive: true });
     const machine = await run("D:", [`& '${agent}/unattended.ps1' -Seconds 0`]);
     expect(machine.tasks).toHaveLength(1);
     expect(await installed()).toContain("agent.ps1");
+  });
+
+  it("a DVD without the agent is no medium", async () => {
+    expect((await run("D:", [`& '${agent}/unattended.ps1' -Seconds 0`])).tasks).toEqual([]);
   });
 
   it("without a medium the stub does nothing", async () => {

@@ -30,6 +30,31 @@ const recovery = {
 };
 const grow = { ...named, growFilesystems: "true", "rootDisk.bytes": "60000000000" };
 
+const adapter = (family: "ipv4" | "ipv6") => ({
+  "adapter.0.mac": "00155D010203",
+  "adapter.0.name": "web-lan",
+  [`adapter.0.${family}.method`]: "DHCP",
+});
+const staticAdapter = Object.fromEntries(Object.entries(everything).filter(([key]) => key.startsWith("adapter.0.")));
+
+/** The first adapter with more than it should have. */
+const crowded = (change: Partial<Machine["adapters"][0]["v4"]> = {}): Machine["adapters"] =>
+  freshMachine().adapters.map((one, at) =>
+    at > 0
+      ? one
+      : {
+          ...one,
+          v4: {
+            ...one.v4,
+            dhcp: false,
+            addresses: ["192.0.2.10/16", "192.0.2.99/24"],
+            gateways: ["192.0.2.254", "192.0.2.1"],
+            dns: ["203.0.113.1"],
+            ...change,
+          },
+        },
+  );
+
 /** What stays the same however often the agent was interrupted. */
 const outcome = (machine: Machine | undefined) => {
   if (!machine) throw new Error("nothing was played");
@@ -60,6 +85,14 @@ const scenarios = async (): Promise<readonly Scenario[]> => {
       [{ external: all, faults: [{ on: "New-NetRoute", at: "after", do: "kill" }], passes: 2 }],
       { answers: [], answersArp: [] },
     ),
+    scenario("to-dhcp", [
+      { external: all, passes: 2 },
+      { external: await at({ hostname: "SQL01", ...adapter("ipv4") }, 2), passes: 1 },
+    ]),
+    scenario("foreign", [{ external: await at({ ...named, ...staticAdapter }), passes: 1 }], { adapters: crowded() }),
+    scenario("foreign-dhcp", [{ external: await at({ ...named, ...adapter("ipv4") }), passes: 1 }], {
+      adapters: crowded({ dhcp: true, addresses: ["198.51.100.20/24", "203.0.113.9/24"], gateways: ["198.51.100.1"] }),
+    }),
     scenario("recovery", [{ external: await at(grow), passes: 1 }], { disk: recovery }),
     scenario("small", [
       { external: await at(grow), passes: 1 },
@@ -206,6 +239,24 @@ describe.skipIf(rig.kind === "skipped")("modules of the Windows agent", () => {
     expect(last(seen(name))?.error).toMatch(/^NetworkUnreachable: the gateway 192\.0\.2\.1 is silent/);
     expect(seen(name).machine.adapters).toEqual(freshMachine().adapters);
     expect(Object.keys(seen(name).files)).not.toContain("state/guest/oldnetwork");
+  });
+
+  it("back to DHCP: what was set by hand goes, a family that is not declared stays", () => {
+    const adapters = seen("to-dhcp", 1).machine.adapters;
+    expect(last(seen("to-dhcp", 1))).toMatchObject({ thrown: "", state: "Applied", generation: "2" });
+    expect(adapters[0]?.v4).toEqual(freshMachine().adapters[0]?.v4);
+    expect(adapters[0]?.v6).toEqual(seen("to-dhcp").machine.adapters[0]?.v6);
+  });
+
+  it("foreign addresses and default routes go", () => {
+    expect(last(seen("foreign"))).toMatchObject({ thrown: "", state: "Applied" });
+    const v4 = seen("foreign").machine.adapters[0]?.v4;
+    expect(v4).toMatchObject({
+      addresses: ["192.0.2.10/24"],
+      gateways: ["192.0.2.1"],
+      dns: ["192.0.2.53", "192.0.2.54"],
+    });
+    expect(seen("foreign-dhcp").machine.adapters[0]?.v4).toEqual(freshMachine().adapters[0]?.v4);
   });
 
   it("a recovery partition in the way is reported, never deleted", () => {

@@ -8,8 +8,8 @@ function Get-CimInstance {
         'Win32_OperatingSystem' { return [pscustomobject]@{ Caption = 'Microsoft Windows Server 2022 Standard'; Version = '10.0.20348'; LastBootUpTime = ([datetime]'2026-01-01T00:00:00Z').AddHours($machine.boots) } }
         'Win32_ComputerSystem' { return [pscustomobject]@{ Name = $machine.name; PartOfDomain = $machine.domain -ne ''; Domain = $(if ($machine.domain -ne '') { $machine.domain } else { 'WORKGROUP' }) } }
         'Win32_LogicalDisk' {
-            if ($Filter -eq "VolumeName = 'WINPROVISIONING'") {
-                if ($machine.medium -ne '') { return [pscustomobject]@{ DeviceID = $machine.medium; VolumeName = 'WINPROVISIONING' } }
+            if ($Filter -eq 'DriveType = 5') {
+                if ($machine.medium -ne '') { return [pscustomobject]@{ DeviceID = $machine.medium } }
                 return
             }
             return [pscustomobject]@{ DeviceID = 'C:'; Size = @($machine.disk.partitions | Where-Object { $_.letter -eq 'C' })[0].size }

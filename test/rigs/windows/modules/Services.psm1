@@ -2,8 +2,10 @@
 
 function Get-Service {
     [CmdletBinding()]
-    param()
-    foreach ($one in (Get-Machine).services) { [pscustomobject]@{ Name = $one.name; Status = $one.status; StartType = $one.startType } }
+    param([Parameter(Mandatory = $true)][string]$Name)
+    $found = @((Get-Machine).services | Where-Object { $_.name -like $Name })
+    if ($found.Count -eq 0) { Write-Error -Message "Cannot find any service with service name '$Name'." -ErrorId 'NoServiceFoundForGivenName' -Category 'ObjectNotFound' }
+    foreach ($one in $found) { [pscustomobject]@{ Name = $one.name; Status = $one.status; StartType = $one.startType } }
 }
 
 function Edit-Service {
