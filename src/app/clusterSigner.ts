@@ -4,7 +4,7 @@ import type { KubeClient } from "../stores/kubernetes/client.ts";
 import { KubeError } from "../stores/kubernetes/error.ts";
 
 /** Name of the Secret that holds the key, in the control plane's own namespace. */
-const signerSecret = "aetherv-signer";
+export const signerSecret = "aetherv-signer";
 /** Its only key. */
 const member = "signer.json";
 

@@ -7,6 +7,7 @@ import { ControlError } from "../../server/control.ts";
 import { identityName } from "../../stores/kubernetes/identity.ts";
 import { collectionPath } from "../../stores/kubernetes/paths.ts";
 import { trimmed } from "../../stores/kubernetes/trim.ts";
+import { signerSecret } from "../clusterSigner.ts";
 import { isVacant } from "../offline.ts";
 import { listAll } from "./control.ts";
 import type { Cluster } from "./open.ts";
@@ -47,7 +48,8 @@ export const backupCluster = async (
     (await listAll<Resource>(cluster, collectionPath(kind))).map((object) => trimmed({ ...object, ...typeOf(kind) })),
   );
   const objects = (await Promise.all(lists)).flat();
-  const secrets = [...new Set(objects.flatMap(secretsOf))].sort();
+  // Guests obey only the signer that they know: without its key they have to be introduced anew, one by one.
+  const secrets = [...new Set([...objects.flatMap(secretsOf), `${identity.namespace}/${signerSecret}`])].sort();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (withValues) await writeLines(folder, secretsFile, await valuesOf(cluster, secrets));
   await writeLines(folder, objectsFile, objects);

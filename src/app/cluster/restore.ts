@@ -6,7 +6,7 @@ import { ControlError } from "../../server/control.ts";
 import { isConflict } from "../../stores/kubernetes/error.ts";
 import { identityName } from "../../stores/kubernetes/identity.ts";
 import { collectionPath, objectPath } from "../../stores/kubernetes/paths.ts";
-import { readClusterBackup, secretPath, typeOf, type ClusterBackup } from "./backup.ts";
+import { readClusterBackup, secretPath, typeOf, type ClusterBackup, type Secret } from "./backup.ts";
 import { listAll } from "./control.ts";
 import type { Cluster } from "./open.ts";
 
@@ -96,15 +96,26 @@ const makeIdentity = async ({ client }: Cluster, namespace: string, controlPlane
     });
 };
 
-/** Those that are there already stay as they are. */
-const makeSecrets = async ({ client }: Cluster, { secretObjects }: ClusterBackup): Promise<void> => {
+/** Those that are there already stay as they are, unless they are empty, as the chart makes the signer's. */
+const makeSecrets = async (cluster: Cluster, { secretObjects }: ClusterBackup): Promise<void> => {
   for (const secret of secretObjects) {
     const path = `/api/v1/namespaces/${encodeURIComponent(secret.metadata.namespace)}/secrets`;
     const body = { apiVersion: "v1", kind: "Secret", ...secret };
-    await client.call({ verb: "create", path, query: { fieldManager }, body }).catch((error: unknown) => {
+    try {
+      await cluster.client.call({ verb: "create", path, query: { fieldManager }, body });
+    } catch (error) {
       if (!isConflict(error)) throw error;
-    });
+      await fillEmpty(cluster, secret);
+    }
   }
+};
+
+const fillEmpty = async ({ client }: Cluster, { metadata, data }: Secret): Promise<void> => {
+  const path = secretPath(`${metadata.namespace}/${metadata.name}`);
+  const there = await client.find<Secret>(path);
+  if (!there || Object.keys(there.data ?? {}).length > 0) return;
+  // With the resourceVersion that was read: what somebody else fills it with meanwhile is not written over.
+  await client.call({ verb: "update", path, query: { fieldManager }, body: { ...there, data } });
 };
 
 /** Owners before what they own, hosts before machines, these before disks and adapters. */

@@ -97,7 +97,7 @@ const restoreCluster = async ({ context }: Tools, cluster: ClusterTools, { folde
     `restored ${plural(made.objects, "object")} and control plane ${made.controlPlaneId} (namespace ${made.namespace})\n`,
   );
   if (made.namespacesMade.length > 0) out(`made namespaces: ${made.namespacesMade.join(", ")}\n`);
-  if (made.missingSecrets.length > 0) err(`make these Secrets anew: ${made.missingSecrets.join(", ")}\n`);
+  if (made.missingSecrets.length > 0) err(`bring these Secrets back: ${made.missingSecrets.join(", ")}\n`);
   if (made.deleting.length > 0)
     err(`these were being deleted, and are not any more: ${made.deleting.map(keyShort).join(", ")}\n`);
   out(
