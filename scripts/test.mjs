@@ -98,7 +98,7 @@ const suite = async (title, folders) => {
   }
 };
 
-/** Adds the tests of a report; returns how many failed. */
+/** Adds the tests of a report; returns how many failed. Why one is skipped (`context.skip("why")`) scripts/skip-reasons.mjs keeps in its meta. */
 const count = ({ testResults = [] }) => {
   let failed = 0;
   for (const file of testResults) {
@@ -107,6 +107,8 @@ const count = ({ testResults = [] }) => {
       failed += 1;
       notes.push(`failed: ${name}: ${file.message}`);
     }
+    // A whole file that lacks a rig tells why once.
+    const shared = file.assertionResults.map(({ meta }) => meta?.skipReason).find((reason) => reason !== undefined);
     for (const test of file.assertionResults) {
       const words = `${name}: ${test.fullName}`;
       if (test.status === "passed") totals.passed += 1;
@@ -115,16 +117,13 @@ const count = ({ testResults = [] }) => {
         notes.push(`failed: ${words}`);
       } else {
         totals.skipped += 1;
-        notes.push(`skipped: ${words}: ${reasonOf(test)}`);
+        notes.push(`skipped: ${words}: ${test.meta?.skipReason ?? shared ?? "no reason was given"}`);
       }
     }
   }
   totals.failed += failed;
   return failed;
 };
-
-/** Tests are skipped with `context.skip("why")`; scripts/skip-reasons.mjs keeps the note in the test's meta. */
-const reasonOf = (test) => test.meta?.skipReason ?? "no reason was given";
 
 /** Prepares a rig where its progress can be seen; tests that find it prepared start at once. Why it can't be is told by their skips. */
 const prepareRig = (script) => run(nodeBinary(root), [script], { cwd: root });
