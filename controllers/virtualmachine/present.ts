@@ -91,7 +91,9 @@ const wasStarted = (vm: VirtualMachine, state: VmState): boolean =>
   vm.status?.id === state.id && vm.status.firstStartedAt !== undefined;
 
 const startWaits = ({ scene: { vm, world }, sight, approval }: Standing): PowerPlan["waits"] => {
-  const missing = wasStarted(vm, sight.state) ? [] : missingDevices(vm, sight.devices);
+  // Without any of its disks it would start into nothing: it was registered again, say, from a configuration without drives.
+  const bare = sight.state.disks.length === 0 && sight.devices.disks.length > 0;
+  const missing = wasStarted(vm, sight.state) && !bare ? [] : missingDevices(vm, sight.devices);
   if (missing.length > 0) return { reason: "WaitingForDevices", message: `${missing.join("; ")}.` };
   const busy = busyDependents(sight.devices, approval.latch);
   // Kept while it runs, offSince tells of an earlier stop: this one is seen for the first time.

@@ -57,6 +57,18 @@ describe("a machine from YAML to Ready", () => {
     expect(vmOf(lab, "web").status?.approval).toBeUndefined();
   });
 
+  test("found off and without any of its disks it waits for them, though it was started before", async () => {
+    const lab = new Lab();
+    const host = lab.addHost("hv1");
+    declareWeb(lab);
+    await lab.settle();
+    lab.sent.length = 0;
+    host.admin((world) => world.vms().forEach((vm) => world.putVm({ ...vm, state: "Off", drives: [] })));
+    await lab.settle();
+    expect(lab.sent).toEqual(["disk.attach web-os", "vm.power web"]);
+    expect(readyText(vmOf(lab, "web"))).toBe("True Converged: ");
+  });
+
   test("a deletion stops it gracefully, then removes it; its disk's file stays", async () => {
     const lab = new Lab();
     lab.addHost("hv1");
