@@ -64,6 +64,7 @@ describe("a machine from YAML to Ready", () => {
     await lab.settle();
     lab.sent.length = 0;
     host.admin((world) => world.vms().forEach((vm) => world.putVm({ ...vm, state: "Off", drives: [] })));
+    await lab.inventory();
     expect(lab.decide("VirtualMachine", "web").act).toEqual({ do: "nothing" });
     await lab.settle();
     expect(lab.sent).toEqual(["disk.attach web-os", "vm.power web"]);
