@@ -1,5 +1,7 @@
+import { annotations } from "../../src/api/annotations.ts";
 import type { Resource } from "../../src/api/resource.ts";
-import { stalledOf, type Scene } from "./scene.ts";
+import { annotationOf } from "../shared/objects.ts";
+import { isChildReady, ownObjects, stalledOf, type Scene } from "./scene.ts";
 import { unfinishedSince, type Step } from "./steps.ts";
 
 /** How long a child is stalled before its deployment counts as failed: some stall in passing. Milliseconds. */
@@ -12,26 +14,37 @@ const undecided: ReadonlySet<string> = new Set([
   "InUse",
   "IdentityChanged",
   "AwaitingApproval",
+  "GuestKeyChanged",
+  "OwnershipLost",
+  "OwnershipAmbiguous",
+  "Vanished",
+  "VanishedWithTpm",
+  "CheckpointChainBroken",
 ]);
+
+/** A deadline that is over for longer was not watched (the control plane was down): what came of it meanwhile is seen first. Milliseconds. */
+const watchedMs = 60_000;
 
 export type Outlook =
   | { readonly at: "failed"; readonly reason: string; readonly message: string }
   /** Nothing failed so far; `inMs`: when it may, milliseconds from now. */
-  | { readonly at: "open"; readonly inMs?: number };
+  | { readonly at: "open"; readonly inMs?: number }
+  /** Nobody can tell now whether it failed: the clock of the roll-out begins anew afterwards. */
+  | { readonly at: "held"; readonly inMs?: number };
 
 /** Whether the roll-out failed: a child stalls and will not go on by itself, or the time is up. */
 export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
   const now = scene.world.now.getTime();
   const since = unfinishedSince(steps);
   if (since === undefined) return { at: "open" };
+  // On doubt nothing fails: a roll-back takes away what people may have use of.
+  if (isHeld(scene)) return { at: "held" };
   const stuck = scene.found.flatMap((one) => (one.at === "own" ? stuckSince(one.object) : []));
   const over = stuck.find(({ at }) => at + stalledMs <= now);
   if (over) return { at: "failed", reason: over.reason, message: over.message };
-  // Nobody's time runs while a person has to decide.
-  if (scene.found.some((one) => one.at === "own" && undecided.has(stalledOf(one.object)?.reason ?? "")))
-    return { at: "open" };
   const { progressDeadlineSeconds } = scene.deployment.spec;
   const end = since + progressDeadlineSeconds * 1000;
+  if (end + watchedMs < now && !toldFailed(scene)) return { at: "held", inMs: 1000 };
   if (end <= now) {
     const late = steps.find(({ state }) => state === "Active" || state === "Failed");
     const where = late ? ` at ${late.name}${late.message === undefined ? "" : ` (${late.message})`}` : "";
@@ -40,6 +53,35 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
   }
   return { at: "open", inMs: Math.min(end, ...stuck.map(({ at }) => at + stalledMs)) - now };
 };
+
+/** A person has to decide on a child, or its host is not seen. */
+const isHeld = (scene: Scene): boolean =>
+  ownObjects(scene).some((object) => {
+    const host = isChildReady(object) ? undefined : annotationOf(object, annotations.host);
+    return undecided.has(stalledOf(object)?.reason ?? "") || (host !== undefined && !isSeen(scene, host));
+  });
+
+const isSeen = ({ world }: Scene, name: string): boolean => {
+  const view = world.host(name);
+  return view?.reach.at === "up" && view.snapshot !== undefined;
+};
+
+const toldFailed = ({ deployment: { status, metadata } }: Scene): boolean =>
+  status?.phase === "Failed" && status.observedGeneration === metadata.generation;
+
+/**
+ * Whether the deployment has something that no roll-out of it made: taken back from a former life (a lost store), or older than itself.
+ * It may be somebody's data, so nothing is rolled back then.
+ */
+export const hasFormer = (scene: Scene): boolean =>
+  ownObjects(scene).some(
+    (object) =>
+      annotationOf(object, annotations.reclaim) !== undefined ||
+      formerReasons.has(stalledOf(object)?.reason ?? "") ||
+      Date.parse(object.metadata.creationTimestamp) < Date.parse(scene.deployment.metadata.creationTimestamp),
+  );
+
+const formerReasons: ReadonlySet<string> = new Set(["IdentityChanged", "OwnershipLost"]);
 
 interface Stuck {
   readonly at: number;

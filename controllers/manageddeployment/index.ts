@@ -6,7 +6,7 @@ import { secondsText } from "../../src/engine/conditions.ts";
 import type { Decision, Kind, World } from "../../src/engine/ports.ts";
 import { isDeleting, isPaused } from "../shared/objects.ts";
 import { childKey, expand } from "./expand.ts";
-import { outlook, type Outlook } from "./failure.ts";
+import { hasFormer, outlook, type Outlook } from "./failure.ts";
 import { remove } from "./remove.ts";
 import { beginRollback, rollback, staysRolledBack } from "./rollback.ts";
 import { isChildReady, ownObjects, readyOf, sceneOf, stalledOf, type Scene } from "./scene.ts";
@@ -36,7 +36,7 @@ const decideOn = (scene: Scene): Decision => {
 const paused = (scene: Scene): Decision => {
   const { status } = scene.deployment;
   const writes = pendingWrites(scene).filter(({ write }) => write === "put");
-  const steps = (status?.steps ?? []).map(({ startedAt: _, ...step }): Step => step);
+  const steps = restart(status?.steps ?? []);
   const kept = (status?.conditions ?? []).filter(({ type }) => type === "RolledBack");
   return {
     plan: [],
@@ -49,6 +49,9 @@ const paused = (scene: Scene): Decision => {
     }),
   };
 };
+
+/** Steps whose clock begins anew. */
+const restart = (steps: readonly Step[]): Step[] => steps.map(({ startedAt: _, ...step }): Step => step);
 
 /** Nothing is made and nothing goes; what is there is told. */
 const observe = (scene: Scene): Decision => {
@@ -67,7 +70,8 @@ const manage = (scene: Scene): Decision => {
   const isReady = isWhole(scene) && writes.length === 0;
   const ahead: Outlook = isReady ? { at: "open" } : outlook(scene, steps);
   const neverReady = deployment.status?.firstReadyAt === undefined;
-  if (ahead.at === "failed" && neverReady && deployment.spec.onFailure !== "Keep")
+  const isInUse = isReady || hasFormer(scene);
+  if (ahead.at === "failed" && neverReady && !isInUse && deployment.spec.onFailure !== "Keep")
     return beginRollback(scene, ahead.reason, ahead.message);
   const trio = trioOf(scene, ahead, isReady);
   return {
@@ -76,10 +80,10 @@ const manage = (scene: Scene): Decision => {
     status: statusOf(scene, {
       phase: phaseOf(scene, trio, ahead),
       trio,
-      steps,
-      firstReadyAt: isReady && neverReady ? secondsText(world.now) : undefined,
+      steps: ahead.at === "held" ? restart(steps) : steps,
+      firstReadyAt: isInUse && neverReady ? secondsText(world.now) : undefined,
     }),
-    ...(ahead.at === "open" && ahead.inMs !== undefined && { wakeAfterMs: ahead.inMs }),
+    ...(ahead.at !== "failed" && ahead.inMs !== undefined && { wakeAfterMs: ahead.inMs }),
   };
 };
 

@@ -7,7 +7,7 @@ import type { ManagedDeployment } from "../../src/api/generated/types.ts";
 import { deepEqual } from "../../src/engine/equal.ts";
 import { makerOf } from "../../src/engine/objectWrites.ts";
 import type { ObjectWrite } from "../../src/engine/ports.ts";
-import { annotationOf, isDeleting, isPaused, namespaceOf } from "../shared/objects.ts";
+import { annotationOf, compact, isDeleting, isPaused, namespaceOf } from "../shared/objects.ts";
 import type { Child } from "./expand.ts";
 import type { Found, Scene } from "./scene.ts";
 
@@ -15,7 +15,7 @@ import type { Found, Scene } from "./scene.ts";
 export const pendingWrites = (scene: Scene): readonly ObjectWrite[] => [
   // The machine last: it is placed where its disks and adapters can be.
   ...scene.found.toReversed().flatMap((one) => writeOf(scene.deployment, one)),
-  ...scene.extra.flatMap((object) => removalOf(object)),
+  ...scene.extra.flatMap((object) => removalOf(scene.deployment, object)),
 ];
 
 const writeOf = (deployment: ManagedDeployment, found: Found): readonly ObjectWrite[] => {
@@ -70,10 +70,16 @@ export const changed = (
 };
 
 /** A disk is detached before it goes: one that its machine still has would stay. */
-const removalOf = (object: Resource): readonly ObjectWrite[] => {
+const removalOf = ({ spec }: ManagedDeployment, object: Resource): readonly ObjectWrite[] => {
   if (isDeleting(object)) return [];
-  const { attachment, ...rest } = object.spec as { readonly attachment?: unknown };
-  if (attachment !== undefined) return changed(object, rest, {});
+  const { attachment: _, ...rest } = object.spec as {
+    readonly attachment?: unknown;
+    readonly deletionPolicy?: "Delete" | "Orphan";
+  };
+  // What the deployment says now holds for a part that says nothing itself, also when both come in one edit.
+  const deletionPolicy = rest.deletionPolicy ?? spec.deletionPolicy;
+  const prepared = changed(object, compact({ ...rest, deletionPolicy }), {});
+  if (prepared.length > 0) return prepared;
   const { attachedTo } = (object.status ?? {}) as { readonly attachedTo?: unknown };
   return attachedTo === undefined ? [{ write: "delete", key: keyOf(object), uid: object.metadata.uid }] : [];
 };

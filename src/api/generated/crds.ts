@@ -6305,7 +6305,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     },
                     "firstReadyAt": {
                       "type": "string",
-                      "description": "When the deployment was Ready first.",
+                      "description": "When the deployment was Ready first or showed something of a former life; nothing is rolled back since.",
                       "format": "date-time",
                       "maxLength": 64
                     },

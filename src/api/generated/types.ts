@@ -2702,7 +2702,7 @@ export interface ManagedDeploymentStatus {
    */
   phase?: "Pending" | "Creating" | "Ready" | "Updating" | "Failed" | "RollingBack" | "RolledBack" | "Deleting";
   /**
-   * When the deployment was Ready first.
+   * When the deployment was Ready first or showed something of a former life; nothing is rolled back since.
    */
   firstReadyAt?: string;
   /**

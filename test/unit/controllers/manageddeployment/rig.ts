@@ -3,7 +3,7 @@ import type { Key, Resource } from "../../../../src/api/resource.ts";
 import { summary } from "../../../property/hostState.ts";
 import { Plane, standingOf, type Manifest, type PlaneOptions } from "../../../support/plane.ts";
 
-const hostManifest: Manifest = {
+export const hostManifest: Manifest = {
   kind: "VMHost",
   metadata: { name: "hv1" },
   spec: {
