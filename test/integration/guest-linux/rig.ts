@@ -16,7 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KvpItem } from "../../../src/guest/format.ts";
 import type { Line } from "../../../src/guest/payload.ts";
 import { heard, parameters, sealedItems } from "../../unit/guest-linux/control.ts";
-import { agentFolder, poolFile, repository } from "../../unit/guest-linux/rig.ts";
+import { agentFolder, poolFile, poolItems, repository } from "../../unit/guest-linux/rig.ts";
 
 /** Why a guest of namespaces cannot be had here; undefined where it can. */
 export const whyNot = (): string | undefined => {
@@ -73,11 +73,12 @@ export class NamespaceGuest {
     });
   }
 
-  async ready(): Promise<void> {
+  /** Waits for the namespaces, and tells the guest the id of its VM as the host does. */
+  async ready(vmId?: string): Promise<void> {
     await this.until("the namespaces", () => existsSync(join(this.#folder, "guest.pid")));
     this.#outside = Number(readFileSync(join(this.#folder, "outside.pid"), "utf8"));
     this.#guest = Number(readFileSync(join(this.#folder, "guest.pid"), "utf8"));
-    writeFileSync(this.#pool(3), parameters());
+    writeFileSync(this.#pool(3), parameters(vmId));
   }
 
   #pool(number: number): string {
@@ -88,6 +89,11 @@ export class NamespaceGuest {
     for (const deadline = Date.now() + 100_000; !holds(); await sleep(100))
       if (Date.now() > deadline)
         throw new Error(`not seen: ${what}; report ${JSON.stringify(this.report())}\n${this.log}`);
+  }
+
+  /** Items of pool 1, whoever wrote them. */
+  said(): readonly KvpItem[] {
+    return existsSync(this.#pool(1)) ? poolItems(readFileSync(this.#pool(1))) : [];
   }
 
   /** The guest's word, as the control plane reads it. */
