@@ -1,3 +1,4 @@
+import { annotations as words } from "../../src/api/annotations.ts";
 import type { ManagedDeployment, ManagedDeploymentSpec, VirtualMachineSpec } from "../../src/api/generated/types.ts";
 import type { Key } from "../../src/api/resource.ts";
 import { compact, namespaceOf } from "../shared/objects.ts";
@@ -18,7 +19,7 @@ const longestName = 63;
 export const expand = (deployment: ManagedDeployment): readonly Child[] => {
   const { spec, metadata } = deployment;
   const { labels = {}, annotations = {} } = spec.childMetadata ?? {};
-  const common = { labels, annotations };
+  const common = { labels, annotations: withoutWord(annotations) };
   const names = namesIn(deployment);
   const full = (short: string): string => `${metadata.name}-${short}`;
   return [
@@ -34,6 +35,22 @@ export const expand = (deployment: ManagedDeployment): readonly Child[] => {
     }),
   ];
 };
+
+/** Annotations that AetherV keeps itself, and those by which a person decides on one object: never given to all children. */
+const ofOneObject: ReadonlySet<string> = new Set([
+  words.host,
+  words.guestGeneration,
+  words.guestDigest,
+  words.fromDeployment,
+  words.approve,
+  words.approveGuestKey,
+  words.confirmDelete,
+  words.forceOrphan,
+  words.reclaim,
+]);
+
+const withoutWord = (annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(annotations).filter(([name]) => !ofOneObject.has(name)));
 
 /** Full names by short names. What is no short name of the deployment is the name of an object beside it. */
 interface Names {

@@ -59,7 +59,7 @@ export const guestVerdict = (scene: Scene, sight: Sight): GuestVerdict => {
   const content = guests.content(vm, sources);
   if (content.at === "soon") return waits(vm, "GuestConfigurationPending", "The configuration is being put together.");
   if (content.at !== "known") return blocked(content);
-  const generation = Number(annotationOf(vm, annotations.guestGeneration) ?? "0");
+  const generation = counterOf(vm);
   const heard = guests.heard(state.kvp?.guest ?? {});
   const raised = raisedGeneration({ vm, state, digest: content.digest, generation, heard });
   const known = { scene, state, guests, sources, digest: content.digest, generation, published };
@@ -96,11 +96,11 @@ const blocked = ({
   trio: at === "waiting" ? conditions.waiting(reason, message) : conditions.stalled(reason, message),
 });
 
-/** Not declared any more: what lies ready is taken away, the guest stays as it was configured last. */
+/** Not declared any more: what lies ready is taken away, the guest stays as it was configured last, and its key stays pinned. */
 const leftOver = (vm: VirtualMachine, state: VmState, published: readonly PublishedConfig[]): GuestVerdict => {
   const step = clearStep(vm, state, published);
-  const { os, hostname } = vm.status?.guest ?? {};
-  return { ...(step && { step }), status: compact({ os, hostname }) as GuestStatus };
+  const { os, hostname, keyFingerprint, vmId } = vm.status?.guest ?? {};
+  return { ...(step && { step }), status: compact({ os, hostname, keyFingerprint, vmId }) as GuestStatus };
 };
 
 const sourcesOf = (vm: VirtualMachine, { devices }: Sight): GuestSources => {
@@ -136,10 +136,14 @@ const raisedGeneration = ({
   // A refused one is what somebody put there, not what the guest came to.
   const seen = pinned && pinned.step !== "open" ? pinned.generation : 0;
   const changed = annotationOf(vm, annotations.guestDigest) !== digest;
-  if (!changed && seen <= generation) return undefined;
+  if (!changed && generation > 0 && seen <= generation) return undefined;
   const next = Math.max(seen, generation) + 1;
   return { annotations: { [annotations.guestGeneration]: String(next), [annotations.guestDigest]: digest } };
 };
+
+/** The counter in its annotation; what is no such number counts as none, and is written anew. */
+const counterOf = (vm: VirtualMachine): number =>
+  Number(/^(?:[1-9]\d{0,8}|1\d{9})$/.exec(annotationOf(vm, annotations.guestGeneration) ?? "")?.[0] ?? 0);
 
 const isPinned = (vm: VirtualMachine, state: VmState, { key }: GuestReport): boolean =>
   vm.status?.guest?.keyFingerprint === key.fingerprint && vm.status.guest.vmId === state.id;

@@ -138,6 +138,14 @@ describe("expand", () => {
     else expect(found).toMatchObject(holds);
   });
 
+  it("gives no child an annotation that AetherV keeps, or that decides on one object", () => {
+    const kept = { note: "x", "aetherv.io/restarted-at": "2026-01-01T00:00:00Z" };
+    const words = ["host", "guest-generation", "guest-digest", "from-deployment", "approve", "approve-guest-key"];
+    const others = [...words, "confirm-delete", "force-orphan", "reclaim"].map((name) => [`aetherv.io/${name}`, "1"]);
+    const childMetadata = { annotations: { ...kept, ...(Object.fromEntries(others) as Record<string, string>) } };
+    for (const child of expand(deployment({ ...webSpec, childMetadata }))) expect(child.annotations).toEqual(kept);
+  });
+
   it("gives each child the declared labels and annotations, never the deployment's own", () => {
     const childMetadata = { labels: { tier: "front" }, annotations: { note: "x" } };
     for (const child of expand(deployment({ ...webSpec, childMetadata })))
