@@ -12,7 +12,7 @@ import { beginRollback, rollback, staysRolledBack } from "./rollback.ts";
 import { isChildReady, ownObjects, readyOf, sceneOf, stalledOf, type Scene } from "./scene.ts";
 import { statusOf, type Phase } from "./status.ts";
 import { rolloutSteps, timed, whyNot, type Step } from "./steps.ts";
-import { pendingWrites } from "./writes.ts";
+import { pendingWrites, writesInPlace } from "./writes.ts";
 
 const decide = (deployment: ManagedDeployment, world: World): Decision => {
   const scene = sceneOf(deployment, world);
@@ -35,7 +35,7 @@ const decideOn = (scene: Scene): Decision => {
 /** The children's own controllers hold back too: each is given the annotation. The clock of the roll-out begins anew afterwards. */
 const paused = (scene: Scene): Decision => {
   const { status } = scene.deployment;
-  const writes = pendingWrites(scene).filter(({ write }) => write === "put");
+  const writes = writesInPlace(scene);
   const steps = restart(status?.steps ?? []);
   const kept = (status?.conditions ?? []).filter(({ type }) => type === "RolledBack");
   return {
@@ -55,7 +55,7 @@ const restart = (steps: readonly Step[]): Step[] => steps.map(({ startedAt: _, .
 
 /** Nothing is made and nothing goes; what is there is told. */
 const observe = (scene: Scene): Decision => {
-  const writes = pendingWrites(scene).filter(({ write }) => write === "put");
+  const writes = writesInPlace(scene);
   return {
     plan: [],
     act: writes.length > 0 ? { do: "objects", writes } : { do: "nothing" },

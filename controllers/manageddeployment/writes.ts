@@ -13,10 +13,17 @@ import type { Found, Scene } from "./scene.ts";
 
 /** The writes that make the children as declared, and those that are no part of the deployment any more go. */
 export const pendingWrites = (scene: Scene): readonly ObjectWrite[] => [
-  // The machine last: it is placed where its disks and adapters can be.
-  ...scene.found.toReversed().flatMap((one) => writeOf(scene.deployment, one)),
+  ...declaredWrites(scene),
   ...scene.extra.flatMap((object) => removalOf(scene.deployment, object)),
 ];
+
+/** The machine last: it is placed where its disks and adapters can be. */
+const declaredWrites = (scene: Scene): readonly ObjectWrite[] =>
+  scene.found.toReversed().flatMap((one) => writeOf(scene.deployment, one));
+
+/** Writes of children that are there, while none is made and none goes: one that is left out keeps its attachment, too. */
+export const writesInPlace = (scene: Scene): readonly ObjectWrite[] =>
+  declaredWrites(scene).filter(({ write }) => write === "put");
 
 const writeOf = (deployment: ManagedDeployment, found: Found): readonly ObjectWrite[] => {
   if (found.at === "missing") return [creation(deployment, found.child)];

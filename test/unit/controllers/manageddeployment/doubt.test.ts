@@ -87,3 +87,25 @@ describe("a disk that is left out in the edit that says Orphan", { timeout: 120_
     await plane.stop();
   });
 });
+
+describe("a disk that is left out while nothing may go", { timeout: 120_000 }, () => {
+  it.each([
+    { why: "a pause", hold: (plane: Plane) => plane.annotate(webKey, annotations.paused, "true") },
+    {
+      why: "Observe",
+      hold: (plane: Plane) => plane.edit(webKey, (spec) => (spec["managementPolicy"] = "Observe")),
+    },
+  ])("stays attached: $why", async ({ hold }) => {
+    const plane = await startPlane();
+    await plane.apply([web()]);
+    await plane.settle();
+    await hold(plane);
+    await plane.edit(webKey, (spec) => {
+      spec["disks"] = (spec["disks"] as { name: string }[]).filter(({ name }) => name !== "data");
+    });
+    await plane.settle();
+    expect(plane.get(key("VirtualDisk", "web-data"))?.spec).toMatchObject({ attachment: { virtualMachine: "web" } });
+    expect(onHost(plane)).toEqual({ vms: ["web"], disks: 2 });
+    await plane.stop();
+  });
+});
