@@ -13,6 +13,12 @@ import { collectionPath } from "../../src/stores/kubernetes/paths.ts";
 import { allObjects, eventually } from "../support/kubeApi.ts";
 import { root, type Output } from "./rig.ts";
 
+interface ClusterPlaneOptions {
+  readonly program?: string;
+  readonly localHosts?: "allowed" | "refused";
+  readonly more?: readonly string[];
+}
+
 /** `aetherv run --kubernetes` in a process of its own. */
 export class ClusterPlane {
   readonly data: string;
@@ -20,15 +26,16 @@ export class ClusterPlane {
   readonly child: ChildProcess;
   said = "";
 
-  /** `program`: another build's main.ts. */
+  /** `program`: another build's main.ts. `localHosts`: whether hosts of type Local are allowed. */
   constructor(
     data: string,
     kubeconfig: string,
-    { program = join(root, "src/app/main.ts"), more = [] }: { program?: string; more?: readonly string[] } = {},
+    { program = join(root, "src/app/main.ts"), localHosts = "allowed", more = [] }: ClusterPlaneOptions = {},
   ) {
     this.data = data;
     this.client = new SocketClient(join(data, "aetherv.sock"));
-    const args = ["run", "--kubernetes", "--allow-local-hosts", "--kubeconfig", kubeconfig, "--data", data, ...more];
+    const allowed = localHosts === "allowed" ? ["--allow-local-hosts"] : [];
+    const args = ["run", "--kubernetes", ...allowed, "--kubeconfig", kubeconfig, "--data", data, ...more];
     this.child = spawn(process.execPath, [program, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -44,6 +51,12 @@ export class ClusterPlane {
     return exit;
   }
 }
+
+/** Jobs that this process sent: what its journal fetched from the agents was sent by the one before, with a lower epoch. */
+export const ownJobs = async (plane: ClusterPlane) => {
+  const { epoch } = await plane.client.status();
+  return (await plane.client.jobs({ limit: 1000 })).filter(({ request }) => request.metadata.epoch >= epoch);
+};
 
 /** A data folder; its simulated hosts are quick. */
 export const dataFolder = async (hosts: readonly string[]): Promise<string> => {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { Resource } from "../../src/api/resource.ts";
 import { conditionOf } from "../../src/cli/print/objects.ts";
 import { allObjects, eventually, removeAll, startKubeApi, type KubeApi } from "../support/kubeApi.ts";
-import { aetherv, allReady, applyAll, ClusterPlane, dataFolder, samples } from "./clusterRig.ts";
+import { aetherv, allReady, applyAll, ClusterPlane, dataFolder, ownJobs, samples } from "./clusterRig.ts";
 
 interface Secret {
   readonly type: string;
@@ -41,18 +41,12 @@ const makers = [
   "vm.restart",
 ];
 
-/** By this process: what the journal fetched from the agents was sent by the one before, with a lower epoch. */
-const madeBy = async (plane: ClusterPlane): Promise<readonly string[]> => {
-  const { epoch } = await plane.client.status();
-  return (
-    (await plane.client.jobs({ limit: 1000 }))
-      .filter(({ request }) => request.metadata.epoch >= epoch)
-      // To take back is a create, too, of what is there.
-      .filter(({ request }) => !("claim" in request.resource_spec) && !("adopt" in request.resource_spec))
-      .map(({ operation }) => operation)
-      .filter((one) => makers.includes(one))
-  );
-};
+const madeBy = async (plane: ClusterPlane): Promise<readonly string[]> =>
+  (await ownJobs(plane))
+    // To take back is a create, too, of what is there.
+    .filter(({ request }) => !("claim" in request.resource_spec) && !("adopt" in request.resource_spec))
+    .map(({ operation }) => operation)
+    .filter((one) => makers.includes(one));
 
 const uidsOf = (objects: readonly Resource[]): readonly string[] => objects.map(({ metadata }) => metadata.uid).sort();
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { TransportError, type AgentChannel, type Transport } from "../../engine/ports.ts";
 import { MAX_RESULT_BYTES } from "../../protocol/check.ts";
 import { fault, type Fault } from "../../protocol/errors.ts";
+import { Inbox } from "../inbox.ts";
 import { LineSplitter } from "./lines.ts";
 
 /** An agent's program on this machine. Nothing secret may stand in `args`: every user can read them. */
@@ -83,17 +84,14 @@ const started = (child: ChildProcessWithoutNullStreams, command: string): Promis
 class ProcessChannel implements AgentChannel {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #killAfterMs: number;
-  readonly #lines: ((line: string) => void)[] = [];
+  readonly #inbox = new Inbox();
   readonly #errorLines: ((line: string) => void)[] = [];
-  readonly #closers: ((fault: Fault) => void)[] = [];
   readonly #lastErrors: string[] = [];
-  #early: string[] | undefined = [];
-  #closed: Fault | undefined;
 
   constructor(child: ChildProcessWithoutNullStreams, killAfterMs: number) {
     this.#child = child;
     this.#killAfterMs = killAfterMs;
-    const lines = new LineSplitter(MAX_LINE, (line) => this.#line(line));
+    const lines = new LineSplitter(MAX_LINE, (line) => this.#inbox.line(line));
     const errors = new LineSplitter(MAX_LINE, (line) => this.#errorLine(line));
     child.stdout.on("data", (chunk: Buffer) => lines.write(chunk));
     child.stderr.on("data", (chunk: Buffer) => errors.write(chunk));
@@ -106,14 +104,11 @@ class ProcessChannel implements AgentChannel {
   }
 
   send(line: string): void {
-    if (!this.#closed && this.#child.stdin.writable) this.#child.stdin.write(`${line}\n`);
+    if (!this.#inbox.closed && this.#child.stdin.writable) this.#child.stdin.write(`${line}\n`);
   }
 
   onLine(callback: (line: string) => void): void {
-    this.#lines.push(callback);
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const line of early) callback(line);
+    this.#inbox.onLine(callback);
   }
 
   onErrorLine(callback: (line: string) => void): void {
@@ -121,25 +116,19 @@ class ProcessChannel implements AgentChannel {
   }
 
   onClose(callback: (fault: Fault) => void): void {
-    if (this.#closed) callback(this.#closed);
-    else this.#closers.push(callback);
+    this.#inbox.onClose(callback);
   }
 
   /** Closes STDIN, on which an agent ends by itself, and kills it when it does not. */
   close(): void {
-    if (this.#closed) return;
+    if (this.#inbox.closed) return;
     this.#child.stdin.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), this.#killAfterMs);
     this.#child.once("close", () => clearTimeout(timer));
   }
 
   leave(): void {
-    if (!this.#closed) this.#child.stdin.end();
-  }
-
-  #line(line: string): void {
-    if (this.#early) this.#early.push(line);
-    for (const callback of this.#lines) callback(line);
+    if (!this.#inbox.closed) this.#child.stdin.end();
   }
 
   #errorLine(line: string): void {
@@ -151,7 +140,6 @@ class ProcessChannel implements AgentChannel {
   #ended(code: number | null, signal: string | null): void {
     const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
     const said = this.#lastErrors.length > 0 ? `; it said last: ${this.#lastErrors.join(" | ")}` : "";
-    this.#closed = fault("HostUnreachable", `the agent process ${how}${said}`);
-    for (const callback of this.#closers) callback(this.#closed);
+    this.#inbox.close(fault("HostUnreachable", `the agent process ${how}${said}`));
   }
 }

@@ -2,6 +2,7 @@ import { LineSplitter } from "../local/lines.ts";
 import type { AgentChannel } from "../../engine/ports.ts";
 import { MAX_RESULT_BYTES } from "../../protocol/check.ts";
 import { fault, type Fault } from "../../protocol/errors.ts";
+import { Inbox } from "../inbox.ts";
 import type { Ended, RemoteProcess } from "./process.ts";
 
 /** An agent's session on one SSH channel. */
@@ -10,17 +11,14 @@ export class SshChannel implements AgentChannel {
   /** Ends the remote process; never rejects. */
   readonly #kill: () => Promise<void>;
   readonly #killAfterMs: number;
-  readonly #lines: ((line: string) => void)[] = [];
-  readonly #closers: ((fault: Fault) => void)[] = [];
-  #early: string[] | undefined = [];
-  #closed: Fault | undefined;
+  readonly #inbox = new Inbox();
   #closing = false;
 
   constructor(process: RemoteProcess, kill: () => Promise<void>, killAfterMs: number) {
     this.#process = process;
     this.#kill = kill;
     this.#killAfterMs = killAfterMs;
-    const lines = new LineSplitter(MAX_RESULT_BYTES, (line) => this.#line(line));
+    const lines = new LineSplitter(MAX_RESULT_BYTES, (line) => this.#inbox.line(line));
     process.onData((chunk) => lines.write(chunk));
     void process.ended.then((how) => {
       lines.end();
@@ -29,14 +27,11 @@ export class SshChannel implements AgentChannel {
   }
 
   send(line: string): void {
-    if (!this.#closed && this.#process.channel.writable) this.#process.channel.write(`${line}\n`);
+    if (!this.#inbox.closed && this.#process.channel.writable) this.#process.channel.write(`${line}\n`);
   }
 
   onLine(callback: (line: string) => void): void {
-    this.#lines.push(callback);
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const line of early) callback(line);
+    this.#inbox.onLine(callback);
   }
 
   onErrorLine(callback: (line: string) => void): void {
@@ -44,13 +39,12 @@ export class SshChannel implements AgentChannel {
   }
 
   onClose(callback: (fault: Fault) => void): void {
-    if (this.#closed) callback(this.#closed);
-    else this.#closers.push(callback);
+    this.#inbox.onClose(callback);
   }
 
   /** Closes STDIN, on which an agent ends by itself; sshd leaves one running that does not, so it is ended by its PID. */
   close(): void {
-    if (this.#closed || this.#closing) return;
+    if (this.#inbox.closed || this.#closing) return;
     this.#closing = true;
     this.#process.channel.end();
     const timer = setTimeout(() => void this.#kill().then(() => this.#process.abandon()), this.#killAfterMs);
@@ -58,18 +52,12 @@ export class SshChannel implements AgentChannel {
   }
 
   leave(): void {
-    if (!this.#closed && !this.#closing) this.#process.channel.end();
-  }
-
-  #line(line: string): void {
-    if (this.#early) this.#early.push(line);
-    for (const callback of this.#lines) callback(line);
+    if (!this.#inbox.closed && !this.#closing) this.#process.channel.end();
   }
 
   #ended({ exitCode, said }: Ended): void {
     const how = exitCode === undefined ? "connection to the agent broke" : `agent ended with exit code ${exitCode}`;
     const words = said.length > 0 ? `; it said last: ${said.join(" | ")}` : "";
-    this.#closed = fault("HostUnreachable", `the ${how}${words}`);
-    for (const callback of this.#closers) callback(this.#closed);
+    this.#inbox.close(fault("HostUnreachable", `the ${how}${words}`));
   }
 }
