@@ -249,8 +249,8 @@ export class ManagedHost implements HostView {
     if (reply.at !== "answered" || !reply.checked.ok) return this.#lookFailed(faultIn(reply));
     const { data } = reply.checked.result;
     const change = this.#known.foldInventory(data, at, asked.fold);
-    // The digest of before, so that what was set aside is told once more.
-    if (asked.settings.layout === this.#settings.layout && !change.again)
+    // Else the digest of before, so that what was set aside, or what a job's late reply made doubtful, is told once more.
+    if (asked.settings.layout === this.#settings.layout && !change.again && this.#digests.last === last)
       this.#digests.add(data.digest, this.#options.clock.now());
     if (change.again && data.unknown.length === 0) this.#due(this.#lookedAt + AGAIN_MS);
     if (this.#mayValidateOtherwise(data.observed.host)) this.#validated = false;
