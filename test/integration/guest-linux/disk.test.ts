@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { expect, test } from "vitest";
 import { inAgent, makeRoot, shells } from "../../unit/guest-linux/rig.ts";
 import type { Root } from "../../unit/guest-linux/rig.ts";
@@ -23,12 +24,20 @@ const whyNot = (): string | undefined => {
   return free.status === 0 ? undefined : `no loop devices: ${free.stderr.trim()}`;
 };
 
+/** The kernel keeps partitions of a loop device beyond its image: those of a run that was killed would be in the way. */
+const forgetPartitions = (device: string): void => {
+  for (const entry of readdirSync(`/sys/class/block/${basename(device)}`))
+    if (entry.startsWith(`${basename(device)}p`))
+      spawnSync("partx", ["-d", "--nr", entry.slice(`${basename(device)}p`.length), device]);
+};
+
 /** A disk of 128 MiB (sparse) with a GPT of these partitions, the first with ext4; gives its loop device. */
 const makeDisk = (root: Root, partitions: string): string => {
   const image = `${root.path}/disk.img`;
   const device = sh(
     `truncate -s 128M ${image}; printf 'label: gpt\\n${partitions}' | sfdisk -q ${image} >&2; losetup -f --show ${image}`,
   );
+  forgetPartitions(device);
   // Not by `losetup -P`: some kernels read no partition tables themselves.
   sh(`partx -a ${device}; mkfs.ext4 -q ${device}p1; mkdir -p ${root.path}/mnt`);
   return device;
@@ -46,10 +55,11 @@ const grow = (root: Root, device: string) => {
 
 const remove = (root: Root): void => {
   spawnSync("umount", [`${root.path}/mnt`]);
-  for (const device of sh(`losetup -n -O NAME -j ${root.path}/disk.img`)
-    .split("\n")
-    .filter((name) => name !== ""))
-    sh(`partx -d ${device}; losetup -d ${device}`);
+  const devices = spawnSync("losetup", ["-n", "-O", "NAME", "-j", `${root.path}/disk.img`], { encoding: "utf8" });
+  for (const device of devices.stdout.split("\n").filter((name) => name !== "")) {
+    forgetPartitions(device);
+    spawnSync("losetup", ["-d", device]);
+  }
   root.remove();
 };
 
