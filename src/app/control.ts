@@ -113,10 +113,10 @@ export class LocalControl implements ControlPlane {
     if (request.live === true) await this.#lookAfresh();
     const documents = request.documents ?? [];
     const declared = new Set(documents.map(({ object }) => keyText(keyOf(object as Resource))));
-    const removed =
-      request.whole === true
-        ? kindInfos.flatMap(({ kind }) => objects.list(kind)).filter((one) => isOrphaned(one, declared))
-        : [];
+    const named = new Set((request.remove ?? []).map(keyText));
+    const removed = kindInfos
+      .flatMap(({ kind }) => objects.list(kind))
+      .filter((one) => named.has(keyText(keyOf(one))) || (request.whole === true && isOrphaned(one, declared)));
     const planned = planObjects({
       objects,
       kinds: kinds as readonly Kind[],

@@ -113,6 +113,8 @@ export interface PlanRequest {
   readonly documents?: readonly DraftDocument[];
   /** The documents are everything: stored objects of files that they lack are to be deleted. */
   readonly whole?: boolean;
+  /** Stored objects to plan the deletion of, with what goes along. */
+  readonly remove?: readonly Key[];
   /** Ask the hosts afresh before planning. */
   readonly live?: boolean;
 }

@@ -64,6 +64,7 @@ export class GuardedControl implements ControlPlane {
       const { kind, metadata } = object as { kind: string; metadata?: { namespace?: string } };
       await this.#require({ verb: "get", kind, namespace: metadata?.namespace ?? "" });
     }
+    for (const key of request.remove ?? []) await this.#require({ verb: "get", ...key });
     const report = await this.#control.plan(request);
     const objects = await this.#seen(report.objects, ({ key }) => key);
     const seesHosts = await this.#may({ verb: "list", kind: "VMHost", namespace: "" });

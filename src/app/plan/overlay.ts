@@ -1,8 +1,9 @@
-import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
+import { apiVersion } from "../../api/kinds.ts";
+import { keyOf, keyText, type Key, type Metadata, type Resource } from "../../api/resource.ts";
 import { deepEqual } from "../../engine/equal.ts";
 import { withMaker } from "../../engine/objectWrites.ts";
 import type { Kind, Objects } from "../../engine/ports.ts";
-import { validateUpdate } from "../../api/validate.ts";
+import { validate, validateUpdate } from "../../api/validate.ts";
 import type { DraftDocument, FileProblem, Place } from "../../server/control.ts";
 
 /** A document's object as it would be stored: new, changed or as it is. */
@@ -52,31 +53,46 @@ export const referrersIn = (
   return (key) => found.get(keyText(key)) ?? [];
 };
 
-/** A document as the object it would become; a refused edit (an immutable field, a smaller disk) becomes problems. */
+/**
+ * A document as the object it would become, defaults filled in; what the model refuses (a value, an immutable field, a smaller
+ * disk) becomes problems.
+ */
 export const draftOf = (
   { object, place }: DraftDocument,
   objects: Objects,
   birth: { readonly uid: string; readonly now: Date },
 ): Draft | { readonly problems: readonly FileProblem[] } => {
-  const document = object as Resource;
-  const before = objects.get(keyOf(document));
-  if (before === undefined || before.metadata.deletionTimestamp !== undefined) {
-    const metadata = {
-      ...document.metadata,
-      uid: birth.uid,
-      generation: 1,
-      resourceVersion: "0",
-      creationTimestamp: birth.now.toISOString(),
-    };
-    return { resource: { ...document, metadata }, place };
-  }
-  const verdict = validateUpdate(before, document);
+  const stored = storedOf(object, objects);
+  const before = stored?.metadata.deletionTimestamp === undefined ? stored : undefined;
+  const verdict = before ? validateUpdate(before, object) : validate(object);
   if (!verdict.valid) return { problems: verdict.issues.map(({ path, message }) => ({ ...place, path, message })) };
-  const edited = !deepEqual(before.spec, document.spec);
+  const { metadata: written, kind, spec } = verdict.object;
+  const document: Resource = { apiVersion, kind, metadata: written as Metadata, spec };
+  return before ? edited(before, document, place) : { resource: born(document, birth), place };
+};
+
+const storedOf = (object: unknown, objects: Objects): Resource | undefined => {
+  const { kind, metadata } = (object ?? {}) as Partial<Resource>;
+  return kind === undefined || metadata === undefined ? undefined : objects.get(keyOf(object as Resource));
+};
+
+const born = (document: Resource, { uid, now }: { readonly uid: string; readonly now: Date }): Resource => ({
+  ...document,
+  metadata: {
+    ...document.metadata,
+    uid,
+    generation: 1,
+    resourceVersion: "0",
+    creationTimestamp: now.toISOString(),
+  },
+});
+
+const edited = (before: Resource, document: Resource, place: Place): Draft => {
+  const changed = !deepEqual(before.spec, document.spec);
   const { generation, annotations } = before.metadata;
   const metadata = {
     ...before.metadata,
-    generation: edited ? generation + 1 : generation,
+    generation: changed ? generation + 1 : generation,
     annotations: { ...annotations, ...document.metadata.annotations },
     labels: document.metadata.labels ?? {},
   };

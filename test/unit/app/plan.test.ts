@@ -127,6 +127,27 @@ describe("a plan over edited documents", () => {
     expect(problems).toMatchObject([{ file: "d.yaml", line: 1, path: "spec.size" }]);
   });
 
+  it("refuses a new document that the model refuses, at its field", () => {
+    const wrong = { ...disk("n", "10Gi"), spec: { source: { type: "Blank" }, size: "10 GB", colour: "red" } };
+    const { objects, problems } = plan(stored, [wrong]);
+    expect(objects).toEqual([]);
+    expect(problems.map(({ path }) => path)).toEqual(expect.arrayContaining(["spec.size", "spec.colour"]));
+  });
+
+  it.each([undefined, null, 5, {}, { kind: "VirtualDisk" }, { kind: "VirtualDisk", metadata: {} }])(
+    "refuses %j, which is no object",
+    (object) => {
+      const { objects, problems } = plan(stored, [object as unknown as Resource]);
+      expect(objects).toEqual([]);
+      expect(problems).not.toEqual([]);
+    },
+  );
+
+  it("takes defaults for what a document leaves out, so that they are no edit", () => {
+    const bare = { ...disk("a", "10Gi"), spec: { source: { type: "Blank" }, size: "10Gi" } };
+    expect(plan(stored, [bare]).objects).toEqual([]);
+  });
+
   it("tells an object that is stuck with nothing to be done: the hosts are not as declared", () => {
     const conditions = [{ type: "Stalled", status: "True", reason: "HostMismatch", message: "on hv2" }];
     const stuck: Kind = {
