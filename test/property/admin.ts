@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import { refreshedOrder } from "../../agents/simulator/model/operations/bootOrder.ts";
 import { newVm } from "../../agents/simulator/model/operations/vmDefaults.ts";
 import { fileName, join } from "../../agents/simulator/model/paths.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import { expect, test } from "vitest";
 import type { Fault, FaultRule } from "../../agents/simulator/model/faults.ts";
 import type { Operation } from "../../src/protocol/generated/types.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import { expect, test } from "vitest";
 import { summary } from "./hostState.ts";
 import { applyWorld, parameters, unready, watchedPlane } from "./rig.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import { expect, test } from "vitest";
 import type { ManagedDeployment } from "../../src/api/generated/types.ts";
 import { keyOf, keyText, type Resource } from "../../src/api/resource.ts";

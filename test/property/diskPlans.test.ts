@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import { expect, test } from "vitest";
 import { virtualDisk } from "../../controllers/virtualdisk/index.ts";
 import { annotations, finalizer } from "../../src/api/annotations.ts";

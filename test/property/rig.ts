@@ -7,13 +7,11 @@ import { manifests, type WorldSpec } from "./world.ts";
 /** Runs of each property: few by default, many with AETHERV_PROPERTY_RUNS. */
 export const runs = (few: number): number => Number(process.env["AETHERV_PROPERTY_RUNS"] ?? few);
 
-/** A seed to begin with (AETHERV_PROPERTY_SEED), as a failure prints it. */
+/** The path of a failure (AETHERV_PROPERTY_PATH, with AETHERV_PROPERTY_SEED), as it prints it. */
 export const parameters = (few: number) => {
-  const seed = process.env["AETHERV_PROPERTY_SEED"];
   const path = process.env["AETHERV_PROPERTY_PATH"];
   return {
     numRuns: runs(few),
-    ...(seed !== undefined && { seed: Number(seed) }),
     ...(path !== undefined && { path }),
     endOnFailure: process.env["AETHERV_PROPERTY_SHRINK"] === "false",
     // One run takes a second: a longer one waits for something that never comes, which virtual time can't tell.

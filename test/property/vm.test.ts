@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import { describe, expect, test } from "vitest";
 import type { Vm } from "../../agents/simulator/model/types.ts";
 import type { VirtualMachineSpec } from "../../src/api/generated/types.ts";

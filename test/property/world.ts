@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../support/fc.ts";
 import type { Manifest } from "../support/plane.ts";
 
 /** A small world as a user wants it: plain data that every test can change and compare. */

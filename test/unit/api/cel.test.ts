@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { expect, test } from "vitest";
 import { environment } from "../../../src/api/validation/cel.ts";
 import { parseIp } from "../../../src/api/validation/ip.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { expect, test } from "vitest";
 import { bytesOf, bytesText, parseQuantity, sizeOf } from "../../../src/api/quantity.ts";
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { expect, it } from "vitest";
 import { findCondition } from "../../../src/engine/conditions.ts";
 import { Controller } from "../../../src/engine/controller.ts";

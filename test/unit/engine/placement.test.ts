@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { annotations } from "../../../src/api/annotations.ts";
 import { keyOf, keyText } from "../../../src/api/resource.ts";

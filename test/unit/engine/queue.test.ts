@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { backoffMs } from "../../../src/engine/backoff.ts";
 import type { Key } from "../../../src/engine/ports.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { HostSnapshot, changedAnything } from "../../../src/engine/snapshot.ts";
 import { pathKey } from "../../../src/engine/paths.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { compactDecrypt, compactVerify } from "jose";
 import { afterAll, describe, expect, test } from "vitest";
 import { open, openContent } from "../../../agents/simulator/guest/open.ts";

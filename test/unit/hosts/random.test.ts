@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { describe, expect, it } from "vitest";
 import { resultLine, resultOf, type Reaction } from "../../support/fakeAgent.ts";
 import { guid } from "../../support/states.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { expect, it } from "vitest";
 import { modelValidation } from "../../../src/app/validation.ts";
 import { FileStore } from "../../../src/stores/files/store.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../../support/fc.ts";
 import { describe, expect, it } from "vitest";
 import type { Resource } from "../../../../src/api/resource.ts";
 import { keyOf } from "../../../../src/api/resource.ts";
