@@ -1,7 +1,7 @@
-// npm run bench:kubernetes -- [--json FILE] [--vms 100,1000] [--hosts 10] [--factor 1] [--idle 60] [--source] [--keep]
+// npm run bench:kubernetes -- [--json FILE] [--vms 100,1000] [--hosts 10] [--factor 1] [--idle 60] [--drift 40] [--source] [--keep]
 // A whole control plane over a real API server: 3 objects a machine from apply to Ready against the floor, idleness, restart.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -10,11 +10,27 @@ import type { Resource } from "../../src/api/resource.ts";
 import type { KubeClient } from "../../src/stores/kubernetes/client.ts";
 import { collectionPath } from "../../src/stores/kubernetes/paths.ts";
 import { allObjects, installCrds, removeAll, startKubeApi, type KubeApi } from "../support/kubeApi.ts";
-import { allReady, countersOf, firstRepair, isReady, KINDS, round, say, spoilAdapter, table } from "./measure.ts";
-import { RunningPlane, type Usage } from "./process.ts";
-import { behaviour, floorMs, hostDocuments, hostName, INTERVAL_SECONDS, machineDocuments } from "./world.ts";
+import {
+  allReady,
+  costOf,
+  firstRepair,
+  growth,
+  isReady,
+  KINDS,
+  measureDrift,
+  momentOf,
+  round,
+  say,
+  settled,
+  spoilAdapter,
+  type Cost,
+  type Counters,
+  type DriftFigures,
+} from "./measure.ts";
+import { RunningPlane } from "./process.ts";
+import { tell, type Line } from "./report.ts";
+import { behaviour, floorMs, hostName, hostObjects, INTERVAL_SECONDS, machineObjects } from "./world.ts";
 
-const MOST_RATIO = 1.3;
 const MOST_WRITES = 3;
 /** Requests of the bench itself at the same time, as kubectl or Argo CD make a few. */
 const APPLIERS = 16;
@@ -28,12 +44,13 @@ const { values } = parseArgs({
     hosts: { type: "string", default: "10" },
     factor: { type: "string", default: "1" },
     idle: { type: "string", default: "60" },
+    drift: { type: "string", default: "40" },
     source: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
 
-interface Result {
+interface Result extends Cost {
   readonly machines: number;
   readonly hosts: number;
   readonly objects: number;
@@ -44,15 +61,8 @@ interface Result {
   readonly applySeconds: number;
   readonly convergeSeconds: number;
   readonly ratio: number;
-  readonly jobs: number;
-  /** Metadata and status up to Ready, without mere progress. */
-  readonly writesAnObject: number;
-  readonly progressWritesAnObject: number;
-  readonly laterWritesAnObject: number;
   /** Patches, creates and deletes of any kind that were sent, Events included, the Lease not. */
   readonly requestsAnObject: number;
-  readonly reconcilesAnObject: number;
-  readonly planeCpuSeconds: number;
   /** Of etcd and the API server. */
   readonly serversCpuSeconds: number;
   /** Processes that wanted a processor, this bench's included: the average over the last minute of converging. */
@@ -60,6 +70,7 @@ interface Result {
   readonly planeRssMiB: number;
   readonly planePeakMiB: number;
   readonly idle: Idle;
+  readonly drift: DriftFigures;
   readonly restartSeconds: number;
   readonly restartJobs: number;
 }
@@ -93,9 +104,6 @@ const inParallel = async <T>(
     }),
   );
 };
-
-const documentsOf = (text: string): readonly Resource[] =>
-  text.split("\n---\n").map((document) => JSON.parse(document) as Resource);
 
 const apply = (client: KubeClient, object: Resource): Promise<unknown> =>
   client.call({
@@ -143,33 +151,21 @@ const storeVersion = async (client: KubeClient): Promise<number> => {
   return Number(metadata.resourceVersion);
 };
 
-const objectWrites = ({ apiPatch = 0, apiCreate = 0, apiDelete = 0 }: Readonly<Record<string, number>>): number =>
+const objectWrites = ({ apiPatch = 0, apiCreate = 0, apiDelete = 0 }: Counters): number =>
   apiPatch + apiCreate + apiDelete;
-
-/** Until nothing was written for ten seconds: guests tell their news, series of Events are brought up to date. */
-const settled = async (plane: RunningPlane): Promise<void> => {
-  for (let before = -1; ; await sleep(10_000)) {
-    const now = objectWrites(await countersOf(plane));
-    if (now === before) return;
-    before = now;
-  }
-};
 
 const measureIdle = async ({ api }: Bench, plane: RunningPlane, seconds: number): Promise<Idle> => {
   say(`  idle for ${seconds} s`);
-  const [before, version, cpu] = [
-    await countersOf(plane),
-    await storeVersion(api.client),
-    plane.usage().plane.cpuSeconds,
-  ];
+  const [before, version] = [await momentOf(plane), await storeVersion(api.client)];
   await sleep(seconds * 1000);
-  const [after, versionAfter] = [await countersOf(plane), await storeVersion(api.client)];
+  const [after, versionAfter] = [await momentOf(plane), await storeVersion(api.client)];
+  const cpu = after.usage.plane.cpuSeconds - before.usage.plane.cpuSeconds;
   return {
     seconds,
-    writes: objectWrites(after) - objectWrites(before),
-    leaseWrites: (after["apiUpdate"] ?? 0) - (before["apiUpdate"] ?? 0),
+    writes: objectWrites(after.counters) - objectWrites(before.counters),
+    leaseWrites: growth(before, after)("apiUpdate"),
     serverWrites: versionAfter - version,
-    planeCpuPercent: round(((plane.usage().plane.cpuSeconds - cpu) / seconds) * 100),
+    planeCpuPercent: round((cpu / ((after.at - before.at) / 1000)) * 100),
   };
 };
 
@@ -185,7 +181,7 @@ const start = async ({ api, data, log }: Bench): Promise<RunningPlane> => {
 };
 
 const measureRestart = async (bench: Bench): Promise<{ seconds: number; jobs: number }> => {
-  await spoilAdapter(join(bench.data, "simulated", hostName(0)));
+  await spoilAdapter(bench.data, 0, 0);
   const plane = await start(bench);
   try {
     return await firstRepair(plane);
@@ -196,33 +192,27 @@ const measureRestart = async (bench: Bench): Promise<{ seconds: number; jobs: nu
 
 const converge = async (bench: Bench, plane: RunningPlane, machines: number) => {
   const { client } = bench.api;
-  const objects = Array.from({ length: machines }, (_, index) => documentsOf(machineDocuments(index))).flat();
-  const [before, usedBefore, serversBefore] = [await countersOf(plane), plane.usage(), plane.servers()];
+  const objects = Array.from({ length: machines }, (_, index) => machineObjects(index) as readonly Resource[]).flat();
+  const [before, serversBefore] = [await momentOf(plane), plane.servers()];
   const begin = Date.now();
   const done = allReady(plane, KINDS, objects.length);
   await inParallel(objects, APPLIERS, (object) => apply(client, object));
   const applySeconds = round((Date.now() - begin) / 1000);
   say(`  ${objects.length} objects applied within ${applySeconds} s`);
   const convergeMs = (await done) - begin;
-  const [after, used, servers] = [await countersOf(plane), plane.usage(), plane.servers()];
+  const [after, servers] = [await momentOf(plane), plane.servers()];
   const [load = 0] = loadavg();
   say(`  converged after ${round(convergeMs / 1000)} s`);
   const notReady = (await allObjects(client)).filter((object) => KINDS.includes(object.kind) && !isReady(object));
   if (notReady.length > 0) throw new Error(`${notReady.length} objects are not Ready as the API server tells`);
-  const grown = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
-  const besides = grown("progressWrites") + grown("laterWrites");
+  const requests = objectWrites(after.counters) - objectWrites(before.counters);
   return {
+    ...costOf(before, after, objects.length),
     machines,
     objects: objects.length,
     applySeconds,
     convergeSeconds: round(convergeMs / 1000),
-    jobs: grown("hostJobs"),
-    writesAnObject: round((grown("metadataWrites") + grown("statusWrites") - besides) / objects.length),
-    progressWritesAnObject: round(grown("progressWrites") / objects.length),
-    laterWritesAnObject: round(grown("laterWrites") / objects.length),
-    requestsAnObject: round((objectWrites(after) - objectWrites(before)) / objects.length),
-    reconcilesAnObject: round(grown("reconciles") / objects.length, 1),
-    planeCpuSeconds: round(used.plane.cpuSeconds - usedBefore.plane.cpuSeconds, 1),
+    requestsAnObject: round(requests / objects.length),
     serversCpuSeconds: round(servers.cpuSeconds - serversBefore.cpuSeconds, 1),
     load: round(load, 1),
   };
@@ -234,13 +224,15 @@ const measure = async (bench: Bench, machines: number, hosts: number, factor: nu
   say(`  a bare client reaches ${bareWritesASecond} writes a second`);
   let plane = await start(bench);
   try {
-    for (const host of documentsOf(hostDocuments(hosts))) await apply(client, host);
+    for (const host of hostObjects(hosts) as readonly Resource[]) await apply(client, host);
     await allReady(plane, ["VMHost"], hosts);
     await sleep(1000);
     const converged = await converge(bench, plane, machines);
-    await settled(plane);
+    await settled(plane, objectWrites, 10_000);
     const idle = await measureIdle(bench, plane, Number(values.idle));
-    const { plane: memory }: { plane: Usage } = plane.usage();
+    const { plane: memory } = plane.usage();
+    say("  drift");
+    const drift = await measureDrift(plane, { data: bench.data, hosts, samples: Number(values.drift) });
     await plane.stop();
     say("  restart");
     const restart = await measureRestart(bench);
@@ -258,7 +250,8 @@ const measure = async (bench: Bench, machines: number, hosts: number, factor: nu
       planeRssMiB: memory.rssMiB,
       planePeakMiB: memory.peakMiB,
       idle,
-      restartSeconds: round(restart.seconds),
+      drift,
+      restartSeconds: restart.seconds,
       restartJobs: restart.jobs,
     };
   } finally {
@@ -287,39 +280,37 @@ const run = async (machines: number, hosts: number, factor: number): Promise<Res
   }
 };
 
-const rows: readonly (readonly [string, (one: Result) => string | number])[] = [
-  ["floor of the hosts' work, s", (one) => one.hostFloorSeconds],
-  ["writes a second of a bare client", (one) => one.bareWritesASecond],
-  ["floor of the writes at that rate, s", (one) => one.writeFloorSeconds],
-  ["applied within, s", (one) => one.applySeconds],
-  ["converged after, s", (one) => one.convergeSeconds],
-  [`ratio to the higher floor (at most ${MOST_RATIO})`, (one) => one.ratio],
-  ["jobs", (one) => one.jobs],
-  [`API writes an object up to Ready (at most ${MOST_WRITES})`, (one) => one.writesAnObject],
-  ["further writes of progress", (one) => one.progressWritesAnObject],
-  ["further writes of later news", (one) => one.laterWritesAnObject],
-  ["all writing requests an object, Events included", (one) => one.requestsAnObject],
-  ["reconciles an object", (one) => one.reconcilesAnObject],
-  ["CPU of the control plane, s", (one) => one.planeCpuSeconds],
-  ["CPU of etcd and the API server, s", (one) => one.serversCpuSeconds],
-  ["load of the machine meanwhile", (one) => one.load],
-  ["memory (RSS) of the control plane, MiB", (one) => one.planeRssMiB],
-  ["its peak, MiB", (one) => one.planePeakMiB],
-  ["idle: seconds", (one) => one.idle.seconds],
-  ["idle: writes (must be 0)", (one) => one.idle.writes],
-  ["idle: renewals of the Lease", (one) => one.idle.leaseWrites],
-  ["idle: writes that the server's store saw", (one) => one.idle.serverWrites],
-  ["idle: CPU of the control plane, %", (one) => one.idle.planeCpuPercent],
-  ["restart to the first repairing job, s", (one) => one.restartSeconds],
+const lines: readonly Line<Result>[] = [
+  { title: "floor of the hosts' work, s", of: (one) => one.hostFloorSeconds },
+  { title: "writes a second of a bare client", of: (one) => one.bareWritesASecond },
+  { title: "floor of the writes at that rate, s", of: (one) => one.writeFloorSeconds },
+  { title: "applied within, s", of: (one) => one.applySeconds },
+  { title: "converged after, s", of: (one) => one.convergeSeconds },
+  { title: "ratio to the higher floor", of: (one) => one.ratio, most: 1.3 },
+  { title: "jobs", of: (one) => one.jobs },
+  { title: "API writes an object up to Ready", of: (one) => one.writesAnObject, most: MOST_WRITES },
+  { title: "further writes of progress", of: (one) => one.progressWritesAnObject },
+  { title: "further writes of later news", of: (one) => one.laterWritesAnObject },
+  { title: "all writing requests an object, Events included", of: (one) => one.requestsAnObject },
+  { title: "looks (reconciles) an object", of: (one) => one.reconcilesAnObject },
+  { title: "CPU of the control plane, s", of: (one) => one.planeCpuSeconds },
+  { title: "CPU of etcd and the API server, s", of: (one) => one.serversCpuSeconds },
+  { title: "load of the machine meanwhile", of: (one) => one.load },
+  { title: "memory (RSS) of the control plane, MiB", of: (one) => one.planeRssMiB, most: 600 },
+  { title: "its peak, MiB", of: (one) => one.planePeakMiB },
+  { title: "idle: seconds watched", of: (one) => one.idle.seconds },
+  { title: "idle: writes", of: (one) => one.idle.writes, most: 0 },
+  { title: "idle: renewals of the Lease", of: (one) => one.idle.leaseWrites },
+  { title: "idle: writes that the server's store saw", of: (one) => one.idle.serverWrites },
+  { title: "idle: CPU of the control plane, %", of: (one) => one.idle.planeCpuPercent, most: 5 },
+  { title: "drift: to the repairing job, p50, s", of: (one) => one.drift.p50 },
+  { title: "drift: to the repairing job, p95, s", of: (one) => one.drift.p95, most: INTERVAL_SECONDS + 1 },
+  { title: "restart to the first repairing job, s", of: (one) => one.restartSeconds },
 ];
 
 const results: Result[] = [];
 for (const machines of values.vms.split(",").map(Number))
   results.push(await run(machines, Number(values.hosts), Number(values.factor)));
-process.stdout.write(`${table(rows, results)}\n`);
-const report = { node: process.version, cpus: cpus().length, intervalSeconds: INTERVAL_SECONDS, results };
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-const failed = results.filter(
-  ({ ratio, writesAnObject, idle }) => ratio > MOST_RATIO || writesAnObject > MOST_WRITES || idle.writes > 0,
-);
-process.exitCode = failed.length > 0 ? 1 : 0;
+const head = ({ machines }: Result): string => `${machines} VMs`;
+const about = { intervalSeconds: INTERVAL_SECONDS };
+process.exitCode = tell({ lines, results, head, json: values.json, about }) ? 0 : 1;

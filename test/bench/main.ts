@@ -1,89 +1,147 @@
-// npm run bench -- [--json FILE] [--machines 100,1000] [--hosts 10] [--factor 1] [--source] [--keep]
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+// npm run bench, npm run bench:scale: a whole control plane over files, its hosts a process each; see `usage` below and docs/performance.md.
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { writeBehaviour } from "../../agents/simulator/process/host.ts";
-import { allReady, countersOf, firstRepair, KINDS, round, say, spoilAdapter, table } from "./measure.ts";
-import { RunningPlane, type Usage } from "./process.ts";
-import { behaviour, floorMs, hostDocuments, hostName, INTERVAL_SECONDS, machineDocuments } from "./world.ts";
+import {
+  allReady,
+  costOf,
+  firstRepair,
+  growth,
+  KINDS,
+  measureDrift,
+  momentOf,
+  round,
+  say,
+  settled,
+  spoilAdapter,
+  type Cost,
+  type Counters,
+  type DriftFigures,
+} from "./measure.ts";
+import { RunningPlane } from "./process.ts";
+import { tell, type Line } from "./report.ts";
+import { behaviour, floorMs, hostName, hostObjects, INTERVAL_SECONDS, machineObjects, manifestOf } from "./world.ts";
 
-const MOST_RATIO = 1.25;
-const MOST_WRITES = 3;
-const IDLE_INTERVALS = 4;
+const usage = `Usage: npm run bench -- [options]
 
-interface Result {
+  --vms N[,N]      machines, 3 objects each (default 100,1000)
+  --hosts N        simulated hosts, a process each (default 10)
+  --factor F       how slow the hosts are: 1 = 50 ms a short operation, 1 s a start, 1 GiB/s a copy (default 1)
+  --idle S         seconds of idleness that are watched (default 20)
+  --drift N        changes behind the control plane's back, for the time to their repair (default 40)
+  --json FILE      also write all numbers to a file
+  --profile DIR    also write processor profiles of the control plane (node --cpu-prof)
+  --source         run from the source instead of dist
+  --keep           keep the folders
+
+Exit code: 0 the goals hold, 1 one does not, 2 the bench could not run.`;
+
+interface Result extends Cost {
   readonly machines: number;
   readonly hosts: number;
   readonly objects: number;
   readonly floorSeconds: number;
   readonly convergeSeconds: number;
   readonly ratio: number;
-  readonly jobs: number;
-  /** Metadata and status up to Ready, without mere progress. */
-  readonly writesAnObject: number;
-  readonly progressWritesAnObject: number;
-  /** News of objects that are Ready already, e.g. what their guests tell. */
-  readonly laterWritesAnObject: number;
-  readonly reconcilesAnObject: number;
-  readonly inventories: number;
-  readonly planeCpuSeconds: number;
-  readonly agentsCpuSeconds: number;
   readonly planeRssMiB: number;
   readonly planePeakMiB: number;
+  /** What the objects and their machines added to the process without them. */
+  readonly memoryAnObjectKiB: number;
   readonly agentsRssMiB: number;
-  readonly idle: {
-    readonly seconds: number;
-    readonly intervals: number;
-    readonly writes: number;
-    readonly jobs: number;
-    readonly questionsAHostAndInterval: number;
-    readonly bytesAQuestion: number;
-    readonly planeCpuPercent: number;
-  };
+  readonly idle: Idle;
+  readonly drift: DriftFigures;
   /** From the start of the process to the first job that repairs what happened meanwhile. */
   readonly restartSeconds: number;
   readonly restartJobs: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "string" },
-    machines: { type: "string", default: "100,1000" },
-    hosts: { type: "string", default: "10" },
-    factor: { type: "string", default: "1" },
-    source: { type: "boolean", default: false },
-    keep: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  say("npm run bench -- [--json FILE] [--machines 100,1000] [--hosts 10] [--factor 1] [--source] [--keep]");
-  process.exit(0);
+interface Idle {
+  readonly seconds: number;
+  readonly writes: number;
+  /** Files of the store that changed. */
+  readonly storeFiles: number;
+  readonly jobs: number;
+  readonly questionsAHostAndInterval: number;
+  readonly bytesAQuestion: number;
+  readonly planeCpuPercent: number;
 }
 
-const measureIdle = async (plane: RunningPlane, hosts: number): Promise<Result["idle"]> => {
-  const [before, cpu] = [await countersOf(plane), plane.usage().plane.cpuSeconds];
-  const seconds = IDLE_INTERVALS * INTERVAL_SECONDS;
+const options = () =>
+  parseArgs({
+    options: {
+      vms: { type: "string", default: "100,1000" },
+      hosts: { type: "string", default: "10" },
+      factor: { type: "string", default: "1" },
+      idle: { type: "string", default: "20" },
+      drift: { type: "string", default: "40" },
+      json: { type: "string" },
+      profile: { type: "string" },
+      source: { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  }).values;
+
+type Values = ReturnType<typeof options>;
+
+interface Bench {
+  readonly machines: number;
+  readonly hosts: number;
+  readonly factor: number;
+  readonly values: Values;
+  readonly top: string;
+  readonly files: string;
+  readonly data: string;
+}
+
+const writesOf = ({ metadataWrites = 0, statusWrites = 0 }: Counters): number => metadataWrites + statusWrites;
+
+/** Size and time of every file of the store: what a write could not leave as it was. */
+const storeFiles = ({ data }: Bench): ReadonlyMap<string, string> => {
+  const folder = join(data, "store");
+  return new Map(
+    readdirSync(folder).map((name) => {
+      const { size, mtimeMs } = statSync(join(folder, name));
+      return [name, `${size} ${mtimeMs}`];
+    }),
+  );
+};
+
+const measureIdle = async (bench: Bench, plane: RunningPlane): Promise<Idle> => {
+  const seconds = Number(bench.values.idle);
+  const [files, before] = [storeFiles(bench), await momentOf(plane)];
   await sleep(seconds * 1000);
-  const after = await countersOf(plane);
-  const grown = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+  const [after, filesAfter] = [await momentOf(plane), storeFiles(bench)];
+  const grown = growth(before, after);
+  const cpu = after.usage.plane.cpuSeconds - before.usage.plane.cpuSeconds;
   return {
     seconds,
-    intervals: IDLE_INTERVALS,
-    writes: grown("metadataWrites") + grown("statusWrites"),
+    writes: writesOf(after.counters) - writesOf(before.counters),
+    storeFiles: [...filesAfter].filter(([name, mark]) => files.get(name) !== mark).length,
     jobs: grown("hostJobs"),
-    questionsAHostAndInterval: round(grown("hostInventories") / hosts / IDLE_INTERVALS),
+    questionsAHostAndInterval: round((grown("hostInventories") * INTERVAL_SECONDS) / bench.hosts / seconds),
     bytesAQuestion: Math.round(grown("hostBytes") / Math.max(1, grown("hostInventories"))),
-    planeCpuPercent: round(((plane.usage().plane.cpuSeconds - cpu) / seconds) * 100),
+    planeCpuPercent: round((cpu / ((after.at - before.at) / 1000)) * 100),
   };
 };
 
+const start = ({ top, data, files, values }: Bench): Promise<RunningPlane> =>
+  RunningPlane.start({
+    data,
+    log: join(top, "output.log"),
+    source: values.source,
+    profile: values.profile,
+    args: ["--files", files],
+  });
+
 /** Changes an adapter behind the stopped control plane's back, starts it anew, and waits for the repairing job. */
-const measureRestart = async (folders: Folders): Promise<{ seconds: number; jobs: number }> => {
-  await spoilAdapter(join(folders.data, "simulated", hostName(0)));
-  const plane = await start(folders);
+const measureRestart = async (bench: Bench): Promise<{ seconds: number; jobs: number }> => {
+  say("  restart");
+  await spoilAdapter(bench.data, 0, 0);
+  const plane = await start(bench);
   try {
     return await firstRepair(plane);
   } finally {
@@ -91,118 +149,135 @@ const measureRestart = async (folders: Folders): Promise<{ seconds: number; jobs
   }
 };
 
-interface Folders {
-  readonly files: string;
-  readonly data: string;
-  readonly log: string;
-}
-
-const start = ({ files, ...folders }: Folders): Promise<RunningPlane> =>
-  RunningPlane.start({ ...folders, source: values.source ?? false, args: ["--files", files] });
-
-const makeFolders = (hosts: number, factor: number): Folders & { readonly top: string } => {
-  const top = mkdtempSync(join(tmpdir(), "aetherv-bench-"));
-  const folders = { top, files: join(top, "files"), data: join(top, "data"), log: join(top, "output.log") };
-  mkdirSync(folders.files);
-  writeFileSync(join(folders.files, "hosts.yaml"), hostDocuments(hosts));
+const prepare = ({ files, data, hosts, factor }: Bench): void => {
+  mkdirSync(files);
+  writeFileSync(join(files, "hosts.yaml"), manifestOf(hostObjects(hosts)));
   for (let index = 0; index < hosts; index += 1) {
-    const state = join(folders.data, "simulated", hostName(index));
+    const state = join(data, "simulated", hostName(index));
     mkdirSync(state, { recursive: true });
     writeBehaviour(state, behaviour(factor));
   }
-  return folders;
 };
 
-/** One file of a hundred machines each, put in place by a rename each. */
-const writeMachines = ({ files }: Folders, machines: number): void => {
+/** Files of a hundred machines each, all put in place at the same time. */
+const manifestsOf = ({ machines, top }: Bench): readonly string[] => {
+  const paths: string[] = [];
   for (let from = 0; from < machines; from += 100) {
-    const some = Array.from({ length: Math.min(100, machines - from) }, (_, index) => machineDocuments(from + index));
-    const path = join(files, `machines-${from}.yaml`);
-    writeFileSync(`${path}.tmp`, some.join("\n---\n"));
-    renameSync(`${path}.tmp`, path);
+    const some = Array.from({ length: Math.min(100, machines - from) }, (_, index) => machineObjects(from + index));
+    paths.push(join(top, `machines-${String(from).padStart(5, "0")}.yaml`));
+    writeFileSync(paths.at(-1) ?? "", manifestOf(some.flat()));
   }
+  return paths;
 };
 
-const bench = async (machines: number, hosts: number, factor: number): Promise<Result> => {
-  const folders = makeFolders(hosts, factor);
-  say(`${machines} machines on ${hosts} hosts in ${folders.top}`);
-  let plane = await start(folders);
+const converge = async (bench: Bench, plane: RunningPlane) => {
+  const objects = bench.machines * KINDS.length;
+  const manifests = manifestsOf(bench);
+  const before = await momentOf(plane);
+  const begin = Date.now();
+  for (const path of manifests) renameSync(path, path.replace(bench.top, bench.files));
+  const convergeMs = (await allReady(plane, KINDS, objects)) - begin;
+  const after = await momentOf(plane);
+  const floor = floorMs(bench.machines, bench.hosts, bench.factor);
+  say(`  converged after ${round(convergeMs / 1000)} s, floor ${round(floor / 1000)} s`);
+  return {
+    ...costOf(before, after, objects),
+    objects,
+    floorSeconds: round(floor / 1000),
+    convergeSeconds: round(convergeMs / 1000),
+    ratio: round(convergeMs / floor, 3),
+    emptyRssMiB: before.usage.plane.rssMiB,
+  };
+};
+
+const measure = async (bench: Bench): Promise<Result> => {
+  const { machines, hosts, data, values } = bench;
+  const plane = await start(bench);
   try {
     await allReady(plane, ["VMHost"], hosts);
     await sleep(1000);
-    const [before, usedBefore] = [await countersOf(plane), plane.usage()];
-    const begin = Date.now();
-    writeMachines(folders, machines);
-    const objects = machines * KINDS.length;
-    const convergeMs = (await allReady(plane, KINDS, objects)) - begin;
-    const [after, used] = [await countersOf(plane), plane.usage()];
-    const grown = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
-    const besides = grown("progressWrites") + grown("laterWrites");
-    const cpu = (of: "plane" | "agents"): number => round(used[of].cpuSeconds - usedBefore[of].cpuSeconds, 1);
-    say(`  converged after ${round(convergeMs / 1000)} s`);
-    // What the guests tell after their start is news, not idleness.
-    await sleep(15_000);
-    const idle = await measureIdle(plane, hosts);
-    const memory: { plane: Usage; agents: Usage } = plane.usage();
+    const { emptyRssMiB, ...converged } = await converge(bench, plane);
+    await settled(plane, writesOf, 10_000);
+    const idle = await measureIdle(bench, plane);
+    const memory = plane.usage();
+    say("  drift");
+    const drift = await measureDrift(plane, { data, hosts, samples: Number(values.drift) });
     await plane.stop();
-    const restart = await measureRestart(folders);
-    const floor = floorMs(machines, hosts, factor);
+    const restart = await measureRestart(bench);
     return {
       machines,
       hosts,
-      objects,
-      floorSeconds: round(floor / 1000),
-      convergeSeconds: round(convergeMs / 1000),
-      ratio: round(convergeMs / floor, 3),
-      jobs: grown("hostJobs"),
-      writesAnObject: round((grown("metadataWrites") + grown("statusWrites") - besides) / objects),
-      progressWritesAnObject: round(grown("progressWrites") / objects),
-      laterWritesAnObject: round(grown("laterWrites") / objects),
-      reconcilesAnObject: round(grown("reconciles") / objects, 1),
-      inventories: grown("hostInventories"),
-      planeCpuSeconds: cpu("plane"),
-      agentsCpuSeconds: cpu("agents"),
+      ...converged,
       planeRssMiB: memory.plane.rssMiB,
       planePeakMiB: memory.plane.peakMiB,
+      memoryAnObjectKiB: round(((memory.plane.rssMiB - emptyRssMiB) * 1024) / converged.objects, 1),
       agentsRssMiB: memory.agents.rssMiB,
       idle,
-      restartSeconds: round(restart.seconds),
+      drift,
+      restartSeconds: restart.seconds,
       restartJobs: restart.jobs,
     };
   } finally {
     if (plane.child.exitCode === null) plane.child.kill("SIGKILL");
-    if (!values.keep) rmSync(folders.top, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
   }
 };
 
-const rows: readonly (readonly [string, (one: Result) => string | number])[] = [
-  ["floor, s", (one) => one.floorSeconds],
-  ["converged after, s", (one) => one.convergeSeconds],
-  [`ratio (at most ${MOST_RATIO})`, (one) => one.ratio],
-  ["jobs", (one) => one.jobs],
-  [`store writes an object (at most ${MOST_WRITES})`, (one) => one.writesAnObject],
-  ["further writes of progress", (one) => one.progressWritesAnObject],
-  ["further writes of later news", (one) => one.laterWritesAnObject],
-  ["reconciles an object", (one) => one.reconcilesAnObject],
-  ["inventories while converging", (one) => one.inventories],
-  ["CPU of the control plane, s", (one) => one.planeCpuSeconds],
-  ["CPU of the agents, s", (one) => one.agentsCpuSeconds],
-  ["memory (RSS) of the control plane, MiB", (one) => one.planeRssMiB],
-  ["its peak, MiB", (one) => one.planePeakMiB],
-  ["memory (RSS) of all agents, MiB", (one) => one.agentsRssMiB],
-  ["idle: store writes", (one) => one.idle.writes],
-  ["idle: jobs", (one) => one.idle.jobs],
-  ["idle: questions a host and interval", (one) => one.idle.questionsAHostAndInterval],
-  ["idle: bytes a question", (one) => one.idle.bytesAQuestion],
-  ["idle: CPU of the control plane, %", (one) => one.idle.planeCpuPercent],
-  ["restart to the first repairing job, s", (one) => one.restartSeconds],
+const run = async (machines: number, values: Values): Promise<Result> => {
+  const top = mkdtempSync(join(tmpdir(), "aetherv-bench-"));
+  const [hosts, factor] = [Number(values.hosts), Number(values.factor)];
+  const bench: Bench = { machines, hosts, factor, values, top, files: join(top, "files"), data: join(top, "data") };
+  say(`${machines} machines on ${hosts} hosts in ${top}`);
+  try {
+    prepare(bench);
+    return await measure(bench);
+  } finally {
+    if (!values.keep) rmSync(top, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
+  }
+};
+
+const lines: readonly Line<Result>[] = [
+  { title: "floor, s", of: (one) => one.floorSeconds },
+  { title: "converged after, s", of: (one) => one.convergeSeconds },
+  { title: "ratio", of: (one) => one.ratio, most: 1.3 },
+  { title: "jobs", of: (one) => one.jobs },
+  { title: "store writes an object up to Ready", of: (one) => one.writesAnObject, most: 3 },
+  { title: "further writes of progress", of: (one) => one.progressWritesAnObject },
+  { title: "further writes of later news", of: (one) => one.laterWritesAnObject },
+  { title: "looks (reconciles) an object", of: (one) => one.reconcilesAnObject },
+  { title: "inventories while converging", of: (one) => one.inventories },
+  { title: "CPU of the control plane, s", of: (one) => one.planeCpuSeconds },
+  { title: "CPU of the agents, s", of: (one) => one.agentsCpuSeconds },
+  { title: "memory (RSS) of the control plane, MiB", of: (one) => one.planeRssMiB, most: 600 },
+  { title: "its peak, MiB", of: (one) => one.planePeakMiB },
+  { title: "memory an object, KiB", of: (one) => one.memoryAnObjectKiB },
+  { title: "memory (RSS) of all agents, MiB", of: (one) => one.agentsRssMiB },
+  { title: "idle: seconds watched", of: (one) => one.idle.seconds },
+  { title: "idle: store writes", of: (one) => one.idle.writes, most: 0 },
+  { title: "idle: files of the store that changed", of: (one) => one.idle.storeFiles, most: 0 },
+  { title: "idle: jobs", of: (one) => one.idle.jobs, most: 0 },
+  { title: "idle: questions a host and interval", of: (one) => one.idle.questionsAHostAndInterval },
+  { title: "idle: bytes a question", of: (one) => one.idle.bytesAQuestion },
+  { title: "idle: CPU of the control plane, %", of: (one) => one.idle.planeCpuPercent, most: 5 },
+  { title: "drift: changes behind its back, jobs", of: ({ drift }) => `${drift.samples}, ${drift.jobs}` },
+  { title: "drift: to the repairing job, p50, s", of: (one) => one.drift.p50 },
+  { title: "drift: to the repairing job, p95, s", of: (one) => one.drift.p95, most: INTERVAL_SECONDS + 1 },
+  { title: "drift: the longest, s", of: (one) => one.drift.longest },
+  { title: "restart to the first repairing job, s", of: (one) => one.restartSeconds },
 ];
 
-const results: Result[] = [];
-for (const machines of (values.machines ?? "").split(",").map(Number))
-  results.push(await bench(machines, Number(values.hosts), Number(values.factor)));
-process.stdout.write(`${table(rows, results)}\n`);
-const report = { node: process.version, cpus: cpus().length, intervalSeconds: INTERVAL_SECONDS, results };
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-const failed = results.filter(({ ratio, writesAnObject }) => ratio > MOST_RATIO || writesAnObject > MOST_WRITES);
-process.exitCode = failed.length > 0 ? 1 : 0;
+const main = async (): Promise<number> => {
+  const values = options();
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  const results: Result[] = [];
+  for (const machines of values.vms.split(",").map(Number)) results.push(await run(machines, values));
+  const head = ({ machines }: Result): string => `${machines} VMs`;
+  return tell({ lines, results, head, json: values.json, about: { intervalSeconds: INTERVAL_SECONDS } }) ? 0 : 1;
+};
+
+process.exitCode = await main().catch((error: unknown) => {
+  say(`the bench failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return 2;
+});

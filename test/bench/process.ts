@@ -17,6 +17,11 @@ export interface Usage {
   readonly cpuSeconds: number;
 }
 
+export interface Usages {
+  readonly plane: Usage;
+  readonly agents: Usage;
+}
+
 interface StartOptions {
   readonly data: string;
   /** From the source instead of dist. */
@@ -25,6 +30,8 @@ interface StartOptions {
   readonly log: string;
   /** Where its objects are. */
   readonly args: readonly string[];
+  /** Folder that gets a processor profile at its end (node --cpu-prof); none if not given. */
+  readonly profile?: string | undefined;
 }
 
 /** A control plane as people run it, in a process of its own. */
@@ -47,7 +54,9 @@ export class RunningPlane {
     if (!existsSync(program)) throw new Error(`${program} is missing: run \`npm run build\` first`);
     const startedAt = Date.now();
     const out = openSync(options.log, "a");
-    const args = [program, "run", "--data", options.data, ...options.args];
+    const { profile } = options;
+    const node = profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile];
+    const args = [...node, program, "run", "--data", options.data, ...options.args];
     const child = spawn(process.execPath, args, { stdio: ["ignore", out, out] });
     closeSync(out);
     const plane = new RunningPlane(child, join(options.data, "aetherv.sock"), startedAt);
@@ -58,7 +67,7 @@ export class RunningPlane {
   async #answering(log: string): Promise<void> {
     while (!(await answers(this.#socket))) {
       if (this.child.exitCode !== null) throw new Error(`the control plane ended: ${readFileSync(log, "utf8")}`);
-      if (Date.now() - this.startedAt > 60_000) throw new Error("the control plane does not answer after 60 s");
+      if (Date.now() - this.startedAt > 300_000) throw new Error("the control plane does not answer after 5 minutes");
       await sleep(20);
     }
   }
@@ -78,7 +87,7 @@ export class RunningPlane {
     return usageOf(childrenOf(process.pid).filter((pid) => pid !== this.#pid));
   }
 
-  usage(): { readonly plane: Usage; readonly agents: Usage } {
+  usage(): Usages {
     return { plane: usageOf([this.#pid]), agents: usageOf(childrenOf(this.#pid)) };
   }
 }

@@ -1,6 +1,5 @@
 // npm run bench:transport: what a job over SSH costs; see `usage` below and docs/performance.md.
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import ssh2 from "ssh2";
@@ -9,6 +8,7 @@ import { Gate } from "../../src/hosts/deploy/gate.ts";
 import { ask, hostOf, request, transportOf } from "../rigs/sshd/connect.ts";
 import { USER, type SshdOptions } from "../rigs/sshd/options.ts";
 import { SshdRig, whyNoSshd } from "../rigs/sshd/sshd.ts";
+import { tell, type Line } from "./report.ts";
 
 const usage = `Usage: npm run bench:transport -- [options]
 
@@ -207,14 +207,37 @@ const inventory = async (rig: SshdRig, machines: number) => {
   return { machines, whole: first.told, unchanged: again.told };
 };
 
-const GOALS = { sessionToBare: 1.5, oneShotToSession: 15 };
+interface Result extends Awaited<ReturnType<typeof roundTrips>> {
+  readonly agent: SshdOptions["agent"];
+  readonly deployment: Awaited<ReturnType<typeof deployment>>;
+  readonly inventory: Awaited<ReturnType<typeof inventory>> | undefined;
+}
+
+const timesText = ({ median, p95 }: Times): string => `${median}, ${p95}`;
+
+const lookText = (which: "whole" | "unchanged", { inventory: looked }: Result): string => {
+  if (looked === undefined) return "not measured";
+  const { bytes, cimQueries, cmdletCalls, ms } = looked[which];
+  return `${bytes} bytes, ${cimQueries} CIM queries, ${cmdletCalls} cmdlet calls, ${ms} ms`;
+};
+
+const linesOf = ({ hosts, machines }: Options): readonly Line<Result>[] => [
+  { title: "bare SSH command, ms (median, p95)", of: (one) => timesText(one.bareExecMs) },
+  { title: "job in a session, ms", of: (one) => timesText(one.sessionJobMs) },
+  { title: "one-shot agent, ms", of: (one) => timesText(one.oneShotMs) },
+  { title: "session job / bare SSH command", of: (one) => one.sessionToBare, most: 1.5 },
+  { title: "one-shot / session job", of: (one) => one.oneShotToSession, least: 15 },
+  { title: `deployment to ${hosts} hosts, s`, of: (one) => one.deployment.seconds },
+  { title: `inventory of ${machines} machines, whole`, of: (one) => lookText("whole", one) },
+  { title: `inventory of ${machines} machines, unchanged`, of: (one) => lookText("unchanged", one) },
+];
 
 const bench = async (options: Options): Promise<boolean> => {
-  const { agent, hosts, machines, rounds, json } = options;
+  const { agent, machines, rounds, json } = options;
   progress(`round trips: ${rounds} of each kind, ${agent}`);
   const rig = await SshdRig.start({ shell: "cmd.exe", agent });
   let trips: Awaited<ReturnType<typeof roundTrips>>;
-  let looked: Awaited<ReturnType<typeof inventory>> | undefined;
+  let looked: Result["inventory"];
   try {
     trips = await roundTrips(rig, rounds);
     if (agent === "powershell") progress(`inventory: ${machines} machines`);
@@ -223,51 +246,9 @@ const bench = async (options: Options): Promise<boolean> => {
   } finally {
     await rig[Symbol.asyncDispose]();
   }
-  progress(`deployment: ${hosts} hosts`);
-  const deployed = await deployment(options);
-  const report = { agent, cores: cpus().length, ...trips, deployment: deployed, inventory: looked };
-  if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
-  const verdicts = [
-    goal(
-      "session job / bare SSH command",
-      trips.sessionToBare,
-      trips.sessionToBare <= GOALS.sessionToBare,
-      `<= ${GOALS.sessionToBare}`,
-    ),
-    goal(
-      "one-shot / session job",
-      trips.oneShotToSession,
-      trips.oneShotToSession >= GOALS.oneShotToSession,
-      `>= ${GOALS.oneShotToSession}`,
-    ),
-  ];
-  const table: readonly (readonly [string, string])[] = [
-    ["bare SSH command, ms (median, p95)", `${trips.bareExecMs.median}, ${trips.bareExecMs.p95}`],
-    ["job in a session, ms", `${trips.sessionJobMs.median}, ${trips.sessionJobMs.p95}`],
-    ["one-shot agent, ms", `${trips.oneShotMs.median}, ${trips.oneShotMs.p95}`],
-    ...verdicts.map(({ title, text }) => [title, text] as const),
-    [`deployment to ${deployed.hosts} hosts, s`, String(deployed.seconds)],
-    ...(looked === undefined ? [] : [lookLine("whole", looked), lookLine("unchanged", looked)]),
-  ];
-  for (const [title, text] of table) console.log(`${title.padEnd(44)}  ${text}`);
-  return verdicts.every(({ holds }) => holds);
-};
-
-const goal = (title: string, value: number, holds: boolean, wanted: string) => ({
-  title,
-  holds,
-  text: `${value} (goal ${wanted}: ${holds ? "holds" : "does NOT hold"})`,
-});
-
-const lookLine = (
-  which: "whole" | "unchanged",
-  looked: Awaited<ReturnType<typeof inventory>>,
-): readonly [string, string] => {
-  const { bytes, cimQueries, cmdletCalls, ms } = looked[which];
-  return [
-    `inventory of ${looked.machines} machines, ${which}`,
-    `${bytes} bytes, ${cimQueries} CIM queries, ${cmdletCalls} cmdlet calls, ${ms} ms`,
-  ];
+  progress(`deployment: ${options.hosts} hosts`);
+  const result: Result = { agent, ...trips, deployment: await deployment(options), inventory: looked };
+  return tell({ lines: linesOf(options), results: [result], head: () => agent, json });
 };
 
 const main = async (): Promise<number> => {

@@ -1,3 +1,5 @@
+import { stringify } from "yaml";
+
 /** What the bench asks of the control plane, and the least time that the hosts' own work takes. */
 
 const GIB = 2 ** 30;
@@ -9,8 +11,8 @@ const COPY_BYTES_PER_SECOND = GIB;
 /** debian-12 of the simulated hosts: bytes that a clone copies. */
 const IMAGE_BYTES = 2 * GIB;
 
-export const CONCURRENCY = 4;
-export const LONG_CONCURRENCY = 2;
+const CONCURRENCY = 4;
+const LONG_CONCURRENCY = 2;
 export const INTERVAL_SECONDS = 5;
 
 /** behaviour.json of every host. */
@@ -26,12 +28,27 @@ export const behaviour = (factor: number): object => ({
 
 export const hostName = (index: number): string => `hv${String(index + 1).padStart(2, "0")}`;
 
-const document = (kind: string, name: string, spec: object): string =>
-  JSON.stringify({ apiVersion: "aetherv.io/v1alpha1", kind, metadata: { name }, spec });
+interface BenchObject {
+  readonly apiVersion: "aetherv.io/v1alpha1";
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: object;
+}
 
-export const hostDocuments = (hosts: number): string =>
+const object = (kind: string, name: string, spec: object): BenchObject => ({
+  apiVersion: "aetherv.io/v1alpha1",
+  kind,
+  metadata: { name },
+  spec,
+});
+
+/** A manifest of several documents, as people write them. */
+export const manifestOf = (objects: readonly BenchObject[]): string =>
+  objects.map((one) => stringify(one)).join("---\n");
+
+export const hostObjects = (hosts: number): readonly BenchObject[] =>
   Array.from({ length: hosts }, (_, index) =>
-    document("VMHost", hostName(index), {
+    object("VMHost", hostName(index), {
       driver: "Simulated",
       connection: { type: "Local" },
       storageClasses: [{ name: "standard", path: "D:\\VMs", default: true }],
@@ -41,24 +58,24 @@ export const hostDocuments = (hosts: number): string =>
       longConcurrency: LONG_CONCURRENCY,
       inventoryInterval: `${INTERVAL_SECONDS}s`,
     }),
-  ).join("\n---\n");
+  );
 
 /** One machine with a disk made of an image and an adapter; the scheduler chooses its host. */
-export const machineDocuments = (index: number): string => {
-  const name = `vm${String(index).padStart(4, "0")}`;
+export const machineObjects = (index: number): readonly BenchObject[] => {
+  const name = `vm${String(index).padStart(5, "0")}`;
   return [
-    document("VirtualMachine", name, {
+    object("VirtualMachine", name, {
       osFamily: "Linux",
       cpu: { count: 1 },
       memory: { startup: "512Mi" },
       boot: { order: [{ type: "Disk", name }] },
     }),
-    document("VirtualDisk", name, {
+    object("VirtualDisk", name, {
       source: { type: "Image", image: "debian-12" },
       attachment: { virtualMachine: name },
     }),
-    document("NetworkAdapter", name, { virtualMachine: name, network: "lan" }),
-  ].join("\n---\n");
+    object("NetworkAdapter", name, { virtualMachine: name, network: "lan" }),
+  ];
 };
 
 /**
