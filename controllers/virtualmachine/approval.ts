@@ -88,7 +88,8 @@ interface Offer {
 
 const latchOf = ({ hash, changes }: Offer, { closes }: WindowState & { at: "open" }, now: Date): Latch => ({
   ...(hash !== undefined && { planHash: hash }),
-  since: secondsText(now),
+  // To the millisecond, as offSince: a stop just before the approval is none that was made for it.
+  since: now.toISOString(),
   ...(closes && { until: secondsText(closes) }),
   changes: changes.map(({ path, to, effect }) => compact({ path, to: valueText(to), effect }) as Latched),
 });

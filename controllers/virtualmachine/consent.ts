@@ -1,6 +1,5 @@
 import { annotations } from "../../src/api/annotations.ts";
 import type { VirtualMachine } from "../../src/api/generated/types.ts";
-import { secondsText } from "../../src/engine/conditions.ts";
 import { needsApproval, valueText } from "../../src/engine/plan.ts";
 import type { PendingChange, World } from "../../src/engine/ports.ts";
 import { annotationOf, compact } from "../shared/objects.ts";
@@ -32,7 +31,7 @@ export const consentTo = (vm: VirtualMachine, world: World, pending: readonly Pe
 
 const latchOf = (hash: string, pending: readonly PendingChange[], world: World): Latch => ({
   planHash: hash,
-  since: secondsText(world.now),
+  since: world.now.toISOString(),
   changes: pending
     .filter(({ effect }) => needsApproval(effect))
     .map(

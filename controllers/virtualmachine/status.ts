@@ -78,9 +78,9 @@ const list = <T>(items: readonly T[]): T[] | undefined => (items.length > 0 ? it
 const startOf = (state: VmState, world: World): string | undefined =>
   state.state === "Off" ? undefined : (state.startedAt ?? secondsText(world.now));
 
-/** The time the machine was seen off first: kept while it stays off, and after, so that a restart is known to have happened. */
+/** The time the machine was seen off first, to the millisecond, as approvals are: kept while it stays off, and after, so that a restart is known to have happened. */
 const offSince = (before: Status, world: World): string =>
-  before.powerState === "Stopped" && before.offSince !== undefined ? before.offSince : secondsText(world.now);
+  before.powerState === "Stopped" && before.offSince !== undefined ? before.offSince : world.now.toISOString();
 
 const effective = (vm: VirtualMachine, state: VmState, before: Status["effective"]): NonNullable<Status["effective"]> =>
   compact({

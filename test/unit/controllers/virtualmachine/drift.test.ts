@@ -193,6 +193,25 @@ describe("approval", () => {
     expect(seen(lab)).toMatchObject({ state: "Running", cpu: { count: 4 } });
   });
 
+  test("a stop in the same second, but before the approval, was none for it", async () => {
+    const lab = await ready({ disruption: { approval: "Automatic" } });
+    const vm = vmOf(lab, "web");
+    const whole = new Date(Math.ceil(lab.clock.now().getTime() / 1000) * 1000);
+    lab.objects.set("VirtualMachine/default/web", {
+      ...vm,
+      status: { ...vm.status, offSince: whole.toISOString() },
+    });
+    await lab.clock.advance(whole.getTime() - lab.clock.now().getTime() + 700);
+    lab.apply({
+      kind: "VirtualMachine",
+      name: "web",
+      spec: vmSpec({ disruption: { approval: "Automatic" }, cpu: { count: 4 } }),
+    });
+    await lab.settle();
+    expect(readyText(vmOf(lab, "web"))).toBe("True Converged: ");
+    expect(seen(lab)).toMatchObject({ cpu: { count: 4 } });
+  });
+
   test("a change that a stop could not make does not stop the machine again", async () => {
     const lab = await ready({ disruption: { approval: "Automatic" } });
     const host = lab.hosts.get("hv1");
