@@ -1,0 +1,66 @@
+import type { Component } from "svelte";
+import { kindWords } from "./kinds.ts";
+
+/** Parts of the address, and the page's own words. Each page takes what it needs. */
+export interface Params {
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly id?: string;
+}
+
+export interface Route {
+  /** First part of the path: what the navigation marks. */
+  readonly section: string;
+  readonly title: string;
+  readonly params: Params;
+  readonly load: () => Promise<{ default: Component<{ params: Params }> }>;
+}
+
+type Load = Route["load"];
+type Pattern = readonly [pattern: string, title: string, load: Load, fixed?: Params];
+
+const list: Load = () => import("../pages/ListPage.svelte");
+
+const patterns: readonly Pattern[] = [
+  ["/", "Overview", () => import("../pages/OverviewPage.svelte")],
+  ...kindWords.map(({ kind, path, title }): Pattern => [`/${path}`, title, list, { kind }]),
+];
+
+const matched = (pattern: string, path: string): Record<string, string> | undefined => {
+  const wanted = pattern.split("/");
+  const given = path.replace(/\/+$/, "").split("/");
+  if (given.length === 1) given.push("");
+  if (wanted.length !== given.length) return undefined;
+  const found: Record<string, string> = {};
+  for (const [at, part] of wanted.entries()) {
+    const value = decoded(given[at] ?? "");
+    if (part.startsWith(":")) found[part.slice(1)] = value;
+    else if (part !== value) return undefined;
+  }
+  return found;
+};
+
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // A broken escape: it names nothing.
+    return part;
+  }
+};
+
+/** The page of an address; undefined when there is none. */
+export const routeOf = (path: string): Route | undefined => {
+  for (const [pattern, title, load, fixed] of patterns) {
+    const params = matched(pattern, path);
+    if (params)
+      return {
+        section: pattern.split("/")[1] ?? "",
+        title: params["name"] ?? params["id"] ?? title,
+        params: { ...params, ...fixed },
+        load,
+      };
+  }
+  return undefined;
+};
