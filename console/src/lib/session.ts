@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import { ApiError, request, useCredentials } from "./api.ts";
 import { Cell } from "./cell.svelte.ts";
 
@@ -50,9 +51,10 @@ const settle = (how: "resolve" | "reject"): void => {
 };
 
 useCredentials({
-  csrf: () => current()?.csrf,
+  // A request is no reason to run an effect again when the session changes.
+  csrf: () => untrack(() => current()?.csrf),
   expired: () => {
-    const state = session.current;
+    const state = untrack(() => session.current);
     if (state.at === "in") session.current = { at: "expired", session: state.session };
     else if (state.at !== "expired") return Promise.reject(new Error("logged out"));
     return new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }));
