@@ -61,7 +61,7 @@ export const summary = (plane: Plane): Readonly<Record<string, HostSummary>> => 
   );
 };
 
-const hostSummary = (world: World, names: ReadonlyMap<string, string>): HostSummary => ({
+export const hostSummary = (world: World, names: ReadonlyMap<string, string>): HostSummary => ({
   vms: sorted(
     world
       .vms()

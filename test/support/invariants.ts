@@ -27,7 +27,7 @@ export class Invariants {
     this.#excused.add(diskId);
   }
 
-  check(host: SimHost): void {
+  check(host: Pick<SimHost, "name" | "read">): void {
     host.read((world) => {
       this.#twins(host.name, world);
       this.#files(host.name, world);

@@ -59,7 +59,7 @@ const withoutGuests = async (plane: Rig): Promise<void> => {
   }
 };
 
-const overSsh = (host: VMHost, { port, hostKeys }: SshdRig): VMHost => ({
+export const overSsh = (host: VMHost, { port, hostKeys }: SshdRig): VMHost => ({
   ...host,
   spec: {
     ...host.spec,
@@ -79,7 +79,7 @@ const overSsh = (host: VMHost, { port, hostKeys }: SshdRig): VMHost => ({
   },
 });
 
-const secret = (host: string, key: string): object => ({
+export const secret = (host: string, key: string): object => ({
   apiVersion: "v1",
   kind: "Secret",
   metadata: { name: `${host}-login` },
