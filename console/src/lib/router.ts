@@ -10,13 +10,16 @@ const here = (): Location => ({ path: window.location.pathname, query: new URLSe
 export const location = new Cell<Location>(here());
 
 /** Asked before the page is left; false stays. One at a time: the form on the screen. */
-let guard: (() => boolean) | undefined;
+let guard: ((to: string) => boolean) | undefined;
 
-/** While `mayLeave` answers false, links and the back button don't leave the page. Returns what takes it off again. */
-export const guardLeaving = (mayLeave: () => boolean): (() => void) => {
+/**
+ * While `mayLeave` answers false, links and the back button don't leave the page; it is told where to, so that it can go
+ * there once somebody agreed. `isSafe` says the same when the tab is closed. Returns what takes it off again.
+ */
+export const guardLeaving = (mayLeave: (to: string) => boolean, isSafe: () => boolean): (() => void) => {
   guard = mayLeave;
   const unload = (event: BeforeUnloadEvent): void => {
-    if (!mayLeave()) event.preventDefault();
+    if (!isSafe()) event.preventDefault();
   };
   window.addEventListener("beforeunload", unload);
   return () => {
@@ -30,8 +33,8 @@ const isSamePage = (path: string): boolean => path === location.current.path;
 /** Goes to a page of the console; `replace` leaves no entry to go back to. False when the page did not want to be left. */
 export const navigate = (to: string, { replace = false } = {}): boolean => {
   const next = new URL(to, window.location.origin);
-  if (!isSamePage(next.pathname) && guard && !guard()) return false;
   const text = `${next.pathname}${next.search}`;
+  if (!isSamePage(next.pathname) && guard && !guard(text)) return false;
   if (replace) window.history.replaceState(null, "", text);
   else window.history.pushState(null, "", text);
   location.current = here();
@@ -63,7 +66,8 @@ export const followLinks = (): (() => void) => {
     navigate(`${link.pathname}${link.search}`);
   };
   const back = (): void => {
-    if (!isSamePage(window.location.pathname) && guard && !guard()) {
+    const { pathname, search } = window.location;
+    if (!isSamePage(pathname) && guard && !guard(`${pathname}${search}`)) {
       const { path, query } = location.current;
       window.history.pushState(null, "", `${path}${query.size > 0 ? `?${query.toString()}` : ""}`);
       return;
