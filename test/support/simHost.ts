@@ -1,4 +1,5 @@
 import { SimulatedAgent, type Delivery } from "../../agents/simulator/model/agent.ts";
+import type { Audit } from "../../agents/simulator/model/audit.ts";
 import { behaviourOf, type BehaviourFile } from "../../agents/simulator/model/behaviour.ts";
 import { CrashError } from "../../agents/simulator/model/job.ts";
 import { seedHost, type HostSeed } from "../../agents/simulator/model/seed.ts";
@@ -6,19 +7,23 @@ import { HostStore, StateTable, type StateRecord, type StateStorage } from "../.
 import { World } from "../../agents/simulator/model/world.ts";
 import type { Clock, Random } from "../../src/engine/ports.ts";
 import { TransportError, type AgentChannel, type Transport } from "../../src/engine/ports.ts";
+import { ProtocolCheck } from "../../src/protocol/check.ts";
 import { fault, type Fault } from "../../src/protocol/errors.ts";
 import type { JobRequest, SessionLine } from "../../src/protocol/generated/types.ts";
 
 const HEARTBEAT_MS = 5000;
 
+/** Compiled once: the schemas take longest. */
+const check = new ProtocolCheck();
+
 /** State that several agent processes of one host share, as a folder is. */
 class SharedState {
   readonly table = new StateTable();
   readonly instance: string;
-  readonly onChange: () => void;
+  readonly onChange: (record: StateRecord) => void;
   #records: StateRecord[] = [];
 
-  constructor(instance: string, onChange: () => void) {
+  constructor(instance: string, onChange: (record: StateRecord) => void) {
     this.instance = instance;
     this.table.instance = instance;
     this.onChange = onChange;
@@ -28,7 +33,7 @@ class SharedState {
     this.table.apply(record);
     this.#records.push(record);
     if (this.#records.length > 2000) this.#records = this.#records.slice(-1000);
-    this.onChange();
+    this.onChange(record);
   }
 
   catchUp(table: StateTable): void {
@@ -75,7 +80,10 @@ export interface SimHostParts {
   readonly seed: HostSeed;
   readonly behaviour?: BehaviourFile;
   /** Called after each change of the host's state. */
-  readonly onChange?: (host: SimHost) => void;
+  readonly onChange?: (host: SimHost, changed: StateRecord["set"]) => void;
+  readonly audit?: Audit;
+  /** What passes between two effects of a job. */
+  readonly betweenEffects?: () => Promise<void>;
 }
 
 /** A simulated Hyper-V host in this process: a state that survives, agents that come and go, a transport to them. */
@@ -93,7 +101,7 @@ export class SimHost implements Transport {
     this.#parts = parts;
     this.name = parts.seed.name;
     this.behaviour = parts.behaviour ?? {};
-    this.#state = new SharedState(`${parts.seed.name}0`, () => parts.onChange?.(this));
+    this.#state = new SharedState(`${parts.seed.name}0`, ({ set }) => parts.onChange?.(this, set));
     this.#store = new HostStore(new ProcessState(this.#state));
     this.change((world) => seedHost(world.tx, parts.random, parts.seed));
   }
@@ -138,15 +146,18 @@ export class SimHost implements Transport {
   #start(): AgentProcess {
     this.#processes += 1;
     const id = `${this.name}/${this.#processes}`;
-    const { clock, random } = this.#parts;
+    const { clock, random, audit, betweenEffects } = this.#parts;
     const state = new ProcessState(this.#state);
     const agent = new SimulatedAgent({
+      check,
       store: new HostStore(state),
       clock,
       random,
       behaviour: () => behaviourOf(this.behaviour),
       process: { id, pid: this.#processes, alive: (other) => this.#alive.has(other) },
       version: { version: "0.1.0", sha256: "0".repeat(64), os: "simulation" },
+      ...(audit && { audit }),
+      ...(betweenEffects && { betweenEffects }),
     });
     const process = new AgentProcess({
       agent,

@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/engine/ports.ts";
+import { Heap } from "./heap.ts";
 
 interface Timer {
   readonly due: number;
@@ -16,8 +17,7 @@ const before = (a: Timer, b: Timer): boolean => a.due < b.due || (a.due === b.du
 export class VirtualClock implements Clock {
   #now: number;
   #order = 0;
-  #dead = 0;
-  #heap: Timer[] = [];
+  readonly #heap = new Heap<Timer>(before, (timer) => timer.over);
 
   constructor(start: string = "2026-01-01T00:00:00.000Z") {
     this.#now = Date.parse(start);
@@ -32,9 +32,8 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => {
       const cancel = (): void => {
         if (timer.over) return;
+        this.#heap.drop(timer);
         timer.over = true;
-        this.#dead += 1;
-        this.#compact();
         resolve();
       };
       const fire = (): void => {
@@ -42,7 +41,7 @@ export class VirtualClock implements Clock {
         resolve();
       };
       const timer: Timer = { due: this.#now + Math.max(0, ms), order: (this.#order += 1), fire, over: false };
-      this.#push(timer);
+      this.#heap.push(timer);
       signal?.addEventListener("abort", cancel, { once: true });
     });
   }
@@ -51,61 +50,14 @@ export class VirtualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await quiet();
-    for (let next = this.#pop(end); next; next = this.#pop(end)) {
+    for (let next = this.#heap.peek(); next && next.due <= end; next = this.#heap.peek()) {
+      this.#heap.pop();
       this.#now = next.due;
       next.over = true;
       next.fire();
       await quiet();
     }
     this.#now = end;
-  }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = heap[parent];
-      if (!above || before(above, timer)) break;
-      heap[at] = above;
-      at = parent;
-    }
-    heap[at] = timer;
-  }
-
-  #pop(end: number): Timer | undefined {
-    for (;;) {
-      const first = this.#heap[0];
-      if (!first || (!first.over && first.due > end)) return undefined;
-      this.#dropFirst();
-      if (!first.over) return first;
-      this.#dead -= 1;
-    }
-  }
-
-  #dropFirst(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (!last || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
-      const least = right && left && before(right, left) ? 2 * at + 2 : 2 * at + 1;
-      const child = heap[least];
-      if (!child || before(last, child)) break;
-      heap[at] = child;
-      at = least;
-    }
-    heap[at] = last;
-  }
-
-  /** Cancelled timers leave the heap once they are the most of it. */
-  #compact(): void {
-    if (this.#dead < 64 || this.#dead * 2 < this.#heap.length) return;
-    const alive = this.#heap.filter((timer) => !timer.over);
-    this.#heap = [];
-    this.#dead = 0;
-    for (const timer of alive) this.#push(timer);
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import type { Audit } from "./audit.ts";
 import { JobError } from "./errors.ts";
 import { striking, type Behaviour, type Fault } from "./faults.ts";
-import { CrashError, Job, type Answer, type Emit, type OperationHandler } from "./job.ts";
+import { CrashError, Job, type Answer, type Emit, type JobParts, type OperationHandler } from "./job.ts";
 import { keptList, keptResult } from "./kept.ts";
 import { JobLedger } from "./ledger.ts";
 import { shortMs } from "./latency.ts";
@@ -35,6 +35,7 @@ export interface AgentParts {
   readonly process: { readonly id: string; readonly pid: number; alive(id: string): boolean };
   readonly version: { readonly version: string; readonly sha256: string; readonly os: string };
   readonly audit?: Audit;
+  readonly betweenEffects?: JobParts["betweenEffects"];
 }
 
 /** A job's result and what becomes of it on its way to the caller. */
@@ -125,7 +126,7 @@ export class SimulatedAgent {
       if (!deadline.signal.aborted)
         abort.abort(new JobError("Timeout", `not done within ${request.metadata.deadline_seconds} s`));
     });
-    const { store, clock, random, audit } = this.#parts;
+    const { store, clock, random, audit, betweenEffects } = this.#parts;
     const { signal } = abort;
     const parts = {
       request,
@@ -136,6 +137,7 @@ export class SimulatedAgent {
       emit: this.#noting(request, emit),
       signal,
       ...(audit ? { audit } : {}),
+      ...(betweenEffects ? { betweenEffects } : {}),
     };
     try {
       const job = new Job(fault ? { ...parts, fault } : parts);

@@ -36,6 +36,8 @@ export interface JobParts {
   readonly signal: AbortSignal;
   readonly fault?: Fault;
   readonly audit?: Audit;
+  /** What passes between two effects; by default nothing but other jobs' turns. */
+  readonly betweenEffects?: () => Promise<void>;
 }
 
 /** One running job: its view of the host, its effects, its log. An operation is a function of a Job. */
@@ -135,7 +137,7 @@ export class Job<O extends Operation = Operation> {
     if (this.#parts.fault?.type === "partial")
       throw new PartialError("HyperVError", `the job broke off after ${point}`);
     // Lets other jobs run between two effects, as on the real host.
-    await Promise.resolve();
+    await this.#parts.betweenEffects?.();
     return result;
   }
 

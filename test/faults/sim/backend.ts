@@ -1,0 +1,39 @@
+import type { Key } from "../../../src/api/resource.ts";
+import type { EventNote, EventRecorder, Journal, Store } from "../../../src/engine/ports.ts";
+import type { Manifest } from "../../support/plane.ts";
+import type { Process } from "./process.ts";
+
+/** A store as one process has it open, with all that its mode supplies beside. */
+export interface Opened {
+  readonly store: Store;
+  readonly controlPlaneId: string;
+  readonly epoch: () => number;
+  readonly raiseEpoch: (min: number) => Promise<number>;
+  readonly journal: Journal;
+  readonly events: EventRecorder;
+  /** Works until the signal fires: follows the folders, or the API server. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  /** Fires when the process may no longer work. */
+  readonly lost?: AbortSignal;
+}
+
+/** Where the desired state lies, over all processes; and the user's side of it. */
+export interface Backend {
+  /** Makes the desired state these documents, all others go. Asked again and again, as a GitOps tool does. */
+  sync(documents: readonly Manifest[]): Promise<void>;
+  annotate(key: Key, name: string, value: string): Promise<void>;
+  /** Opens it for a process; undefined when that was told to end before. */
+  open(process: Process, ending: AbortSignal): Promise<Opened | undefined>;
+  /** Texts that were written where people or backups may read them; no secret may be in them. */
+  readonly texts: () => Iterable<string>;
+  /** Processes that may be open at the same time. */
+  readonly replicas: number;
+  /** Something of its own goes wrong, until `heal`. Tells what, for the trace. */
+  disturb(): string;
+  heal(): void;
+}
+
+export interface Noted {
+  readonly key: Key;
+  readonly note: EventNote;
+}

@@ -1,0 +1,27 @@
+import type { Backend } from "./backend.ts";
+import type { Chance } from "./chance.ts";
+import type { Climate } from "./climate.ts";
+import { MemoryBackend } from "./memoryBackend.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { StoreKind } from "./story.ts";
+import type { Truth } from "./truth.ts";
+
+export interface BackendParts {
+  readonly scheduler: Scheduler;
+  readonly chance: Chance;
+  readonly truth: Truth;
+  readonly climate: Climate;
+  readonly controlPlaneId: string;
+}
+
+export const backendOf = (kind: StoreKind, parts: BackendParts): Backend => {
+  switch (kind) {
+    case "memory":
+      return new MemoryBackend(parts);
+    case "files":
+    case "kubernetes":
+      throw new Error("not yet");
+    default:
+      return kind satisfies never;
+  }
+};

@@ -1,0 +1,98 @@
+import type { AuditEntry } from "../../../agents/simulator/model/audit.ts";
+import { isTrash, nameUid } from "../../../agents/simulator/model/paths.ts";
+import { validStamp } from "../../../agents/simulator/model/stamp.ts";
+import type { HostFile, Vm } from "../../../agents/simulator/model/types.ts";
+import { violations } from "../../support/audit.ts";
+import { Invariants } from "../../support/invariants.ts";
+import type { SimHost } from "../../support/simHost.ts";
+import type { Alarm, Truth } from "./truth.ts";
+
+type Changes = Readonly<Record<string, unknown>>;
+
+/** Looks at a host after each change of it, and tells what must never happen. */
+export class HostWatch {
+  readonly #alarm: Alarm;
+  readonly #truth: Truth;
+  readonly #common: Invariants;
+  readonly audit: AuditEntry[] = [];
+  /** Stamps of machines and owners of files as they were. */
+  readonly #vms = new Map<string, string>();
+  readonly #files = new Map<string, string>();
+  /** Entries of things that are not ours, as they must stay. */
+  readonly #foreign = new Map<string, string>();
+  #byHand = false;
+  /** Changes of machines and disks, whoever made them. */
+  changes = 0;
+
+  constructor(parts: { readonly alarm: Alarm; readonly truth: Truth; readonly common: Invariants }) {
+    this.#alarm = parts.alarm;
+    this.#truth = parts.truth;
+    this.#common = parts.common;
+  }
+
+  /** What is done meanwhile is an admin's doing. */
+  byHand(work: () => void): void {
+    this.#byHand = true;
+    try {
+      work();
+    } finally {
+      this.#byHand = false;
+    }
+  }
+
+  /** From now on these entries are somebody else's: nobody may touch them. */
+  protect(entries: Changes): void {
+    for (const [key, value] of Object.entries(entries)) this.#foreign.set(key, JSON.stringify(value));
+  }
+
+  changed(host: SimHost, set: Changes): void {
+    let visible = false;
+    for (const [key, value] of Object.entries(set)) {
+      if (!key.startsWith("vm:") && !key.startsWith("file:")) continue;
+      visible = true;
+      this.#foreignChanged(host.name, key, value);
+      if (key.startsWith("vm:")) this.#vmChanged(host.name, key, value as Vm | null);
+      else this.#fileChanged(host.name, key, value as HostFile | null);
+    }
+    if (!visible) return;
+    this.changes += 1;
+    try {
+      this.#common.check(host);
+    } catch (error) {
+      this.#alarm(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #foreignChanged(host: string, key: string, value: unknown): void {
+    const before = this.#foreign.get(key);
+    if (before === undefined || this.#byHand) return;
+    if (JSON.stringify(value) !== before) this.#alarm(`${host}: ${key}, which is not ours, was touched`);
+  }
+
+  #vmChanged(host: string, key: string, vm: Vm | null): void {
+    const before = this.#vms.get(key);
+    const uid = vm ? validStamp(vm)?.uid : undefined;
+    if (uid === undefined) this.#vms.delete(key);
+    else this.#vms.set(key, uid);
+    if (before === undefined || uid === before || this.#byHand || this.#truth.isGoing(before)) return;
+    this.#alarm(`${host}: the machine of ${before}, which stays, ${vm ? "lost its stamp" : "was removed"}`);
+  }
+
+  #fileChanged(host: string, key: string, file: HostFile | null): void {
+    const before = this.#files.get(key);
+    const uid = file?.type === "disk" && !isTrash(file.path) ? nameUid(file.path) : undefined;
+    if (uid === undefined) this.#files.delete(key);
+    else this.#files.set(key, uid);
+    if (file?.type !== "disk" || !isTrash(file.path) || this.#byHand) return;
+    const owner = nameUid(file.path) ?? before;
+    // A detached disk moves by a copy: then the old file goes.
+    if (owner === undefined || [...this.#files.values()].includes(owner)) return;
+    if (this.#truth.knows(owner) && !this.#truth.isGoing(owner))
+      this.#alarm(`${host}: the disk ${file.path} went to the trash though ${owner} stays`);
+  }
+
+  /** What the host's own record tells; asked at the end. */
+  recorded(): readonly string[] {
+    return violations(this.audit);
+  }
+}

@@ -1,0 +1,190 @@
+import { annotations } from "../../../src/api/annotations.ts";
+import { keyOf } from "../../../src/api/resource.ts";
+import type { VirtualDisk, VirtualMachine } from "../../../src/api/generated/types.ts";
+import type { Logger } from "../../../src/engine/ports.ts";
+import { manifests, type WorldSpec } from "../../property/world.ts";
+import { Invariants } from "../../support/invariants.ts";
+import type { Manifest } from "../../support/plane.ts";
+import { SimHost } from "../../support/simHost.ts";
+import type { Backend } from "./backend.ts";
+import { backendOf } from "./backends.ts";
+import type { Chance } from "./chance.ts";
+import { Climate } from "./climate.ts";
+import { startControlPlane, type RunningPlane } from "./controlPlane.ts";
+import { HostWatch } from "./hostWatch.ts";
+import { Network } from "./network.ts";
+import { InjectedError } from "./process.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { StoreKind } from "./story.ts";
+import { Supervisor } from "./supervisor.ts";
+import { Truth } from "./truth.ts";
+
+export interface SimulationParts {
+  readonly chance: Chance;
+  readonly store: StoreKind;
+  readonly hosts: readonly string[];
+  readonly crashes: boolean;
+  readonly trace: "keep" | "drop";
+}
+
+/** A host and what watches it. */
+export interface WatchedHost {
+  readonly host: SimHost;
+  readonly watch: HostWatch;
+  /** Its clock against the true time, milliseconds. */
+  skewMs: number;
+}
+
+const noGuard = { floor: 1000, share: 1, windowMs: 600_000 };
+
+/** Everything that takes part in one run, none of it moving yet. */
+export class Simulation {
+  readonly scheduler: Scheduler;
+  readonly chance: Chance;
+  readonly climate: Climate;
+  readonly network = new Network();
+  readonly truth: Truth;
+  readonly backend: Backend;
+  readonly hosts = new Map<string, WatchedHost>();
+  readonly supervisor: Supervisor;
+  /** What must never happen and did; the first one ends the run. */
+  readonly alarms: string[] = [];
+  /** Texts that were logged, for the search for secrets. */
+  readonly logged: string[] = [];
+  wanted: WorldSpec = { hosts: [], vms: [], disks: [], nics: [], named: 0 };
+
+  constructor({ chance, store, hosts, crashes, trace }: SimulationParts) {
+    this.chance = chance;
+    this.scheduler = new Scheduler(chance.fork("order"), trace);
+    this.climate = new Climate(chance.fork("climate"));
+    const alarm = (what: string): void => {
+      this.alarms.push(what);
+      this.scheduler.note(`ALARM ${what}`);
+    };
+    this.truth = new Truth(alarm);
+    const { scheduler, truth, climate } = this;
+    const controlPlaneId = chance.uuid();
+    this.backend = backendOf(store, { scheduler, chance: chance.fork("store"), truth, climate, controlPlaneId });
+    const common = new Invariants();
+    for (const name of hosts) this.#addHost(name, new HostWatch({ alarm: (what) => alarm(what), truth, common }));
+    this.supervisor = new Supervisor({
+      scheduler,
+      chance: chance.fork("processes"),
+      climate,
+      replicas: this.backend.replicas,
+      crashes,
+      start: (process, ending) =>
+        startControlPlane(
+          {
+            process,
+            backend: this.backend,
+            network: this.network,
+            host: (name) => this.host(name).host,
+            log: this.#log(process.name),
+            massDelete: noGuard,
+          },
+          ending,
+        ),
+      abandoned: (process) => this.network.abandoned(process),
+      failed: (error) => this.#failure("a start failed", error),
+    });
+  }
+
+  #addHost(name: string, watch: HostWatch): void {
+    const { scheduler, climate } = this;
+    const chance = this.chance.fork(`host ${name}`);
+    const watched: WatchedHost = {
+      watch,
+      skewMs: 0,
+      host: new SimHost({
+        clock: {
+          now: () => new Date(scheduler.ms + watched?.skewMs),
+          sleep: (ms, signal) => scheduler.sleep(ms, "", signal),
+        },
+        random: chance,
+        seed: { name },
+        onChange: (host, set) => watch.changed(host, set),
+        audit: (entry) => {
+          watch.audit.push(entry);
+          scheduler.note(`${name} ${entry.at} ${entry.operation} ${entry.point ?? ""}${entry.code ?? ""}`);
+        },
+        betweenEffects: async () => {
+          const { agentKilled, effectSlow } = climate.now;
+          if (chance.is(agentKilled)) watched.host.kill();
+          await scheduler.sleep(chance.is(effectSlow) ? chance.wide(100, 40_000) : chance.next() * 20, "");
+        },
+      }),
+    };
+    this.hosts.set(name, watched);
+  }
+
+  host(name: string): WatchedHost {
+    const found = this.hosts.get(name);
+    if (!found) throw new Error(`no host ${name}`);
+    return found;
+  }
+
+  get plane(): RunningPlane | undefined {
+    return this.supervisor.plane;
+  }
+
+  /** Makes the world what the user wants from now on. */
+  async want(world: WorldSpec): Promise<void> {
+    this.wanted = world;
+    await this.backend.sync([...manifests(world), ...this.#letGo(world)]);
+  }
+
+  /** Disks that are to go from machines that stay: their owner detaches them first, since a deletion would wait for that. */
+  #letGo(world: WorldSpec): readonly Manifest[] {
+    const disks = new Set(manifests(world).map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+    const vms = new Set(world.vms.map(({ name }) => name));
+    return (this.truth.list() as readonly VirtualDisk[]).flatMap(({ kind, metadata, spec }) => {
+      const { attachment, ...detached } = kind === "VirtualDisk" ? spec : {};
+      const { name, namespace = "", deletionTimestamp } = metadata;
+      if (!attachment || !vms.has(attachment.virtualMachine) || deletionTimestamp !== undefined) return [];
+      return disks.has(`${kind}/${name}`) ? [] : [{ kind, metadata: { name, namespace }, spec: detached }];
+    });
+  }
+
+  /** Approves whatever awaits approval now. */
+  async approve(): Promise<void> {
+    for (const vm of this.truth.list() as readonly VirtualMachine[]) {
+      const hash = vm.kind === "VirtualMachine" ? vm.status?.planHash : undefined;
+      if (hash === undefined || vm.metadata.annotations?.[annotations.approve] === hash) continue;
+      await this.backend.annotate(keyOf(vm), annotations.approve, hash);
+    }
+  }
+
+  /** Lets time pass; at most until something happened that must not. */
+  async pass(ms: number): Promise<void> {
+    await this.scheduler.advance(ms, () => this.alarms.length > 0);
+  }
+
+  #log(process: string): Logger {
+    const keep = (level: string) => (fields: object, text: string) => {
+      this.logged.push(text);
+      if (level !== "debug") this.scheduler.note(`${process} ${level}: ${text}`);
+    };
+    return {
+      debug: keep("debug"),
+      info: keep("info"),
+      warn: keep("warn"),
+      error: (fields, text) => {
+        keep("error")(fields, text);
+        const { err, error } = fields as { err?: unknown; error?: unknown };
+        this.#failure(text, err ?? error);
+      },
+    };
+  }
+
+  /** What the simulation broke itself may be complained about. */
+  #failure(text: string, error: unknown): void {
+    if (isInjected(error)) return;
+    const stack = error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(error);
+    this.alarms.push(`${text}: ${stack}`);
+    this.scheduler.note(`ALARM ${text}: ${stack}`);
+  }
+}
+
+const isInjected = (error: unknown): boolean =>
+  error instanceof InjectedError || (error instanceof Error && error.cause !== undefined && isInjected(error.cause));

@@ -1,0 +1,94 @@
+import { keyOf, keyText } from "../../../src/api/resource.ts";
+import type { Resource } from "../../../src/api/resource.ts";
+
+/** Somebody must hear of what must never happen; the first is what counts. */
+export type Alarm = (what: string) => void;
+
+/**
+ * What really was asked for and really lies in the store, past every cache and every lost answer. It tells whether a deletion was meant.
+ */
+export class Truth {
+  readonly #alarm: Alarm;
+  readonly #objects = new Map<string, Resource>();
+  /** Keys that the user's documents name now. */
+  readonly #wanted = new Set<string>();
+  /** Uids whose document the user took away at some time of their life. */
+  readonly #givenUp = new Set<string>();
+  /** Uids that the store had, and has no more or deletes. */
+  readonly #going = new Set<string>();
+  readonly #born = new Set<string>();
+  /** Annotations that the user set, by uid: nobody else may lose them. */
+  readonly #annotated = new Map<string, Record<string, string>>();
+  /** Objects written or removed in the store by anybody but the user. */
+  writes = 0;
+
+  constructor(alarm: Alarm) {
+    this.#alarm = alarm;
+  }
+
+  list(): readonly Resource[] {
+    return [...this.#objects.values()];
+  }
+
+  get(key: string): Resource | undefined {
+    return this.#objects.get(key);
+  }
+
+  wants(keys: readonly string[]): void {
+    const next = new Set(keys);
+    for (const key of this.#wanted) {
+      if (next.has(key)) continue;
+      this.#wanted.delete(key);
+      const uid = this.#objects.get(key)?.metadata.uid;
+      if (uid !== undefined) this.#givenUp.add(uid);
+    }
+    for (const key of next) this.#wanted.add(key);
+  }
+
+  annotates(uid: string, name: string, value: string): void {
+    this.#annotated.set(uid, { ...this.#annotated.get(uid), [name]: value });
+  }
+
+  /** Whether the object with this uid goes or is gone, by the store itself. */
+  isGoing(uid: string): boolean {
+    return this.#going.has(uid);
+  }
+
+  /** Whether the store ever had it. */
+  knows(uid: string): boolean {
+    return this.#born.has(uid);
+  }
+
+  /** The store holds this now. */
+  holds(key: string, object: Resource | undefined): void {
+    const before = this.#objects.get(key);
+    this.writes += 1;
+    if (object) this.#objects.set(key, object);
+    else this.#objects.delete(key);
+    if (before && before.metadata.uid !== object?.metadata.uid) this.#goes(before, "is gone");
+    if (!object) return;
+    this.#born.add(object.metadata.uid);
+    if (object.metadata.deletionTimestamp !== undefined) this.#goes(object, "is under deletion");
+    if (before?.metadata.uid === object.metadata.uid) this.#same(before, object);
+  }
+
+  #goes({ kind, metadata: { name, uid } }: Resource, how: string): void {
+    if (this.#going.has(uid)) return;
+    this.#going.add(uid);
+    if (!this.#givenUp.has(uid)) this.#alarm(`${kind} ${name} ${how}, and nobody asked for it`);
+  }
+
+  #same(before: Resource, now: Resource): void {
+    const at = keyText(keyOf(now));
+    if (now.metadata.generation < before.metadata.generation) this.#alarm(`${at} went back a generation`);
+    if (seen(now) < seen(before))
+      this.#alarm(`the status of ${at} went back from generation ${seen(before)} to ${seen(now)}`);
+    if (before.metadata.deletionTimestamp !== undefined && now.metadata.deletionTimestamp === undefined)
+      this.#alarm(`${at} is no longer under deletion`);
+    for (const [name, value] of Object.entries(this.#annotated.get(now.metadata.uid) ?? {}))
+      if (now.metadata.annotations?.[name] !== value) this.#alarm(`${at} lost the user's annotation ${name}`);
+  }
+}
+
+const seen = ({ status }: Resource): number =>
+  (status as { observedGeneration?: number } | undefined)?.observedGeneration ?? 0;

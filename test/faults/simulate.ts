@@ -1,0 +1,72 @@
+/**
+ * npm run simulate -- [--seeds N] [--from S] [--workers W] [--store memory|files|kubernetes] [--plant NAME] [--first] [--trace]
+ * Exit code 0: every seed ran clean. 1: some did not; each is named with what went wrong. 2: wrong options.
+ */
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Outcome } from "./sim/run.ts";
+import { stores, type StoreKind } from "./sim/story.ts";
+import { Summary } from "./summary.ts";
+
+const number = (text: string, name: string): number => {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  process.stderr.write(`--${name} takes a number, not ${text}\n`);
+  process.exit(2);
+};
+
+const options = () => {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1000" },
+      from: { type: "string", default: "1" },
+      workers: { type: "string", default: "2" },
+      store: { type: "string" },
+      plant: { type: "string" },
+      first: { type: "boolean", default: false },
+      trace: { type: "boolean", default: false },
+    },
+  });
+  const store = stores.find((one) => one === values.store);
+  if (values.store !== undefined && !store) {
+    process.stderr.write(`--store is one of ${stores.join(", ")}\n`);
+    process.exit(2);
+  }
+  const [from, count] = [number(values.from, "from"), number(values.seeds, "seeds")];
+  return { ...values, store, from, count, workers: Math.max(1, number(values.workers, "workers")) };
+};
+
+/** What a worker is told to run; each of them takes every so manieth seed. */
+export interface Order {
+  readonly from: number;
+  readonly to: number;
+  readonly step: number;
+  readonly store: StoreKind | undefined;
+  readonly trace: boolean;
+}
+
+const { from, count, workers, store, plant, first, trace } = options();
+const summary = new Summary({ count, trace, out: (text) => process.stdout.write(text), tty: process.stdout.isTTY });
+const worker = fileURLToPath(new URL("worker.ts", import.meta.url));
+const hook = plant === undefined ? [] : ["--import", new URL(`plants/hook.ts?${plant}`, import.meta.url).href];
+const children: ChildProcess[] = [];
+
+const work = (index: number): Promise<void> =>
+  new Promise((resolve) => {
+    const child = fork(worker, { execArgv: [...process.execArgv, ...hook], serialization: "advanced" });
+    children.push(child);
+    const step = Math.min(workers, count);
+    child.send({ from: from + index, to: from + count, step, store, trace } satisfies Order);
+    child.on("message", (outcome: Outcome) => {
+      summary.add(outcome);
+      if (first && outcome.problems.length > 0) for (const one of children) one.kill();
+    });
+    child.on("exit", (code) => {
+      if (code !== 0 && code !== null) summary.broken(`a worker ended with code ${code}`);
+      resolve();
+    });
+  });
+
+await Promise.all(Array.from({ length: Math.min(workers, count) }, (_, index) => work(index)));
+process.exitCode = summary.end();
