@@ -25,6 +25,9 @@ const undecided: ReadonlySet<string> = new Set([
 /** A deadline that is over for longer was not watched (the control plane was down): what came of it meanwhile is seen first. Milliseconds. */
 const watchedMs = 60_000;
 
+/** How long until an unseen host is looked for again: after a restart, a child that does not change wakes nobody once it is seen. Milliseconds. */
+const unseenMs = 10_000;
+
 export type Outlook =
   | { readonly at: "failed"; readonly reason: string; readonly message: string }
   /** Nothing failed so far; `inMs`: when it may, milliseconds from now. */
@@ -38,7 +41,8 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
   const since = unfinishedSince(steps);
   if (since === undefined) return { at: "open" };
   // On doubt nothing fails: a roll-back takes away what people may have use of.
-  if (isHeld(scene)) return { at: "held" };
+  const hold = heldBy(scene);
+  if (hold !== undefined) return hold === "host" ? { at: "held", inMs: unseenMs } : { at: "held" };
   const stuck = scene.found.flatMap((one) => (one.at === "own" ? stuckSince(one.object) : []));
   const over = stuck.find(({ at }) => at + stalledMs <= now);
   if (over) return { at: "failed", reason: over.reason, message: over.message };
@@ -55,11 +59,12 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
 };
 
 /** A person has to decide on a child, or its host is not seen. */
-const isHeld = (scene: Scene): boolean =>
-  ownObjects(scene).some((object) => {
-    const host = isChildReady(object) ? undefined : annotationOf(object, annotations.host);
-    return undecided.has(stalledOf(object)?.reason ?? "") || (host !== undefined && !isSeen(scene, host));
-  });
+const heldBy = (scene: Scene): "person" | "host" | undefined => {
+  const own = ownObjects(scene);
+  if (own.some((object) => undecided.has(stalledOf(object)?.reason ?? ""))) return "person";
+  const hosts = own.map((object) => (isChildReady(object) ? undefined : annotationOf(object, annotations.host)));
+  return hosts.some((host) => host !== undefined && !isSeen(scene, host)) ? "host" : undefined;
+};
 
 const isSeen = ({ world }: Scene, name: string): boolean => {
   const view = world.host(name);

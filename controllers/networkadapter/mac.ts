@@ -1,4 +1,5 @@
 import type { NetworkAdapter } from "../../src/api/generated/types.ts";
+import { once } from "../../src/engine/derived.ts";
 import type { World } from "../../src/engine/ports.ts";
 import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
 import { hostObjects } from "../shared/objects.ts";
@@ -25,12 +26,7 @@ interface Holder {
   readonly adapter: AdapterState;
 }
 
-/** Adapters of all machines on all managed hosts; replicas have their originals' addresses rightly. */
-const everywhere = (world: World): readonly Holder[] =>
-  hostObjects(world).flatMap(({ metadata: { name } }) =>
-    holdersOn(name, [...(world.host(name)?.snapshot?.vms.values() ?? [])]),
-  );
-
+/** Adapters of machines; replicas have their originals' addresses rightly. */
 const holdersOn = (host: string, vms: readonly VmState[]): readonly Holder[] =>
   vms.flatMap((vm) => (vm.replica ? [] : vm.adapters.map((adapter) => ({ host, machine: vm.name, adapter }))));
 
@@ -40,16 +36,24 @@ export const otherWith = (world: World, mac: string, ownId: string | undefined):
     .flatMap(({ metadata: { name } }) => holdersOn(name, world.host(name)?.snapshot?.vmsWithMac(mac) ?? []))
     .find(({ adapter }) => adapter.id !== ownId && adapter.macAddress === mac);
 
+/** The addresses that are an adapter's own, wherever it is. */
+const macsKept = once(({ spec, status }: NetworkAdapter): readonly string[] =>
+  [spec.macAddress ?? [], status?.macAddress ?? []].flat().map(bareMac),
+);
+
 /**
  * Addresses of the host's pool that a new adapter must not get: in use on other hosts, or kept for machines that are gone for now. All
  * such addresses while the pool is not known.
  */
 export const macsElsewhere = ({ world, adapter: self, hostName, snapshot }: Surroundings): string[] => {
-  const others = world.objects.list("NetworkAdapter") as readonly NetworkAdapter[];
-  const kept = others.flatMap(({ metadata, spec, status }) =>
-    metadata.uid === self.metadata.uid ? [] : [spec.macAddress ?? [], status?.macAddress ?? []].flat().map(bareMac),
-  );
-  const used = everywhere(world).flatMap(({ host, adapter }) => (host === hostName ? [] : adapter.macAddress));
   const { minimum, maximum } = snapshot.host?.macPool ?? { minimum: "0", maximum: "G" };
-  return [...new Set([...kept, ...used])].filter((mac) => mac >= minimum && mac <= maximum).toSorted();
+  const found = new Set<string>();
+  const note = (mac: string): void => {
+    if (mac >= minimum && mac <= maximum) found.add(mac);
+  };
+  for (const other of world.objects.list("NetworkAdapter") as readonly NetworkAdapter[])
+    if (other.metadata.uid !== self.metadata.uid) for (const mac of macsKept(other)) note(mac);
+  for (const { metadata } of hostObjects(world))
+    if (metadata.name !== hostName) for (const mac of world.host(metadata.name)?.snapshot?.macs() ?? []) note(mac);
+  return [...found].toSorted();
 };

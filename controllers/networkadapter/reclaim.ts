@@ -1,5 +1,7 @@
 import { annotations } from "../../src/api/annotations.ts";
 import type { VirtualMachine } from "../../src/api/generated/types.ts";
+import type { Resource } from "../../src/api/resource.ts";
+import { once } from "../../src/engine/derived.ts";
 import type { Blocked } from "../../src/engine/ports.ts";
 import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
 import { annotationOf, namespaceOf } from "../shared/objects.ts";
@@ -11,13 +13,17 @@ export interface Lost {
   readonly uid: string;
 }
 
-const lostIn = ({ adapter, world }: Surroundings, { adapters }: VmState): readonly Lost[] => {
-  const known = new Set(world.objects.list("NetworkAdapter").map(({ metadata }) => metadata.uid.slice(0, 8)));
-  return adapters.flatMap((state) => {
+const lostIn = ({ adapter, world }: Surroundings, { adapters }: VmState): readonly Lost[] =>
+  adapters.flatMap((state) => {
     const [, name, uid] = /^(.+)\.([0-9a-f]{8})$/.exec(state.name) ?? [];
-    return name === adapter.metadata.name && uid !== undefined && !known.has(uid) ? [{ state, uid }] : [];
+    if (name !== adapter.metadata.name || uid === undefined || adapter.metadata.uid.startsWith(uid)) return [];
+    return shortUids(world.objects.list("NetworkAdapter")).has(uid) ? [] : [{ state, uid }];
   });
-};
+
+const shortUids = once(
+  (adapters: readonly Resource[]): ReadonlySet<string> =>
+    new Set(adapters.map(({ metadata }) => metadata.uid.slice(0, 8))),
+);
 
 /** The one that the owner takes back by its uid, or the word that there is one; nothing when there is none. */
 export const reclaimed = (around: Surroundings, machine: VmState): Lost | Blocked | undefined => {
@@ -41,16 +47,10 @@ export const reclaimed = (around: Surroundings, machine: VmState): Lost | Blocke
  * the adapter before its machine is taken back.
  */
 export const lostWithMachine = (around: Surroundings, vm: VirtualMachine): Blocked | undefined => {
-  const { world, snapshot } = around;
-  const machine = [...snapshot.vms.values()].find(
-    ({ id, stamp, replica }) =>
-      !replica &&
-      stamp?.vmId === id &&
-      stamp.controlPlaneId === world.controlPlaneId &&
-      stamp.namespace === namespaceOf(vm) &&
-      stamp.name === vm.metadata.name &&
-      stamp.uid !== vm.metadata.uid,
-  );
+  const { snapshot } = around;
+  const machine = snapshot
+    .vmsNamed(namespaceOf(vm), vm.metadata.name)
+    .find(({ id, stamp }) => stamp?.vmId === id && stamp.uid !== vm.metadata.uid);
   const found = machine && reclaimed(around, machine);
   return found && "at" in found ? found : undefined;
 };

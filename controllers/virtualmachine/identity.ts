@@ -28,9 +28,9 @@ const snapshots = (world: World): readonly (readonly [string, SnapshotView])[] =
 /** Searches every host for the machine: by stamp, then by the pinned id, then by a stamp of a lost uid. Names alone find nothing. */
 export const identify = (vm: VirtualMachine, world: World): Identity => {
   const known = snapshots(world);
-  const stamped = known.flatMap(([host, snapshot]) =>
-    snapshot.vmsOf(vm.metadata.uid).map((state) => ({ host, state })),
-  );
+  const stamped: Place[] = [];
+  for (const [host, snapshot] of known)
+    for (const state of snapshot.vmsOf(vm.metadata.uid)) stamped.push({ host, state });
   // One machine of a cluster may be listed by two nodes while it moves.
   const places = stamped.filter(({ state }, index) => stamped.findIndex((one) => one.state.id === state.id) === index);
   if (places.length > 1) return { at: "ambiguous", places };
@@ -62,7 +62,7 @@ const stampOfLostUid = (
   known: readonly (readonly [string, SnapshotView])[],
 ): Identity | undefined => {
   for (const [host, snapshot] of known) {
-    for (const state of snapshot.vms.values()) {
+    for (const state of snapshot.vmsNamed(namespaceOf(vm), vm.metadata.name)) {
       const uid = lostUid(vm, world, state);
       if (uid !== undefined) return { at: "changed", host, state, uid };
     }

@@ -1,7 +1,9 @@
 import { bytesOf } from "../../src/api/quantity.ts";
 import type { VirtualMachine, VMHost } from "../../src/api/generated/types.ts";
+import type { Resource } from "../../src/api/resource.ts";
+import { assumedIn } from "../../src/engine/ledger.ts";
 import type { SnapshotView, World } from "../../src/engine/ports.ts";
-import { placementOf } from "../shared/objects.ts";
+import { hostKey, placementOf } from "../shared/objects.ts";
 import { isOurs } from "./orphans.ts";
 
 interface Share {
@@ -13,9 +15,7 @@ interface Share {
 /** What the machines placed on a host may use of it at most: stopped and unmanaged ones too, and those not made yet. */
 export const allocatedOn = (host: VMHost, world: World, snapshot: SnapshotView): Share => {
   const name = host.metadata.name;
-  const placed = (world.objects.list("VirtualMachine") as readonly VirtualMachine[]).filter(
-    (vm) => placementOf(vm, world) === name,
-  );
+  const placed = machinesOn(name, world);
   const uids = new Set(placed.map(({ metadata }) => metadata.uid));
   const others = [...snapshot.vms.values()].filter(
     (state) => !(isOurs(state, world) && uids.has(state.stamp?.uid ?? "")),
@@ -28,6 +28,14 @@ export const allocatedOn = (host: VMHost, world: World, snapshot: SnapshotView):
     cpu: shares.reduce((sum, { cpu }) => sum + cpu, 0),
     memory: shares.reduce((sum, { memory }) => sum + memory, 0),
   };
+};
+
+/** Machines placed on the host. What is placed refers to its host; what was placed just now may not do so yet. */
+export const machinesOn = (host: string, world: World): readonly VirtualMachine[] => {
+  const all = new Set<Resource>([...world.referrers(hostKey(host)), ...assumedIn(world)]);
+  return [...all].filter(
+    (one): one is VirtualMachine => one.kind === "VirtualMachine" && placementOf(one as VirtualMachine, world) === host,
+  );
 };
 
 const shareOf = (vm: VirtualMachine, snapshot: SnapshotView): Share => {

@@ -1,12 +1,13 @@
 import { annotations, finalizer } from "../../src/api/annotations.ts";
 import { keyOf } from "../../src/api/resource.ts";
 import type { Resource } from "../../src/api/resource.ts";
-import type { VirtualMachine, VMHost } from "../../src/api/generated/types.ts";
+import type { VMHost } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { deepEqual } from "../../src/engine/equal.ts";
 import type { Decision, EventNote, Kind, World } from "../../src/engine/ports.ts";
 import { annotationOf, isDeleting, isPaused, placementOf } from "../shared/objects.ts";
+import { machinesOn } from "./allocated.ts";
 import { hostConditions } from "./conditions.ts";
 import { contentsOf } from "./status.ts";
 
@@ -41,10 +42,8 @@ const finish = (host: VMHost, world: World, next: Status, drafts: readonly Condi
 
 /** Whether machines of the host are still being worked on: then there will be more news soon. */
 const isBusy = (host: VMHost, world: World): boolean =>
-  (world.objects.list("VirtualMachine") as readonly VirtualMachine[]).some(
-    (vm) =>
-      placementOf(vm, world) === host.metadata.name &&
-      (vm.status === undefined || conditions.inProgress(vm.status.conditions)),
+  machinesOn(host.metadata.name, world).some(
+    (vm) => vm.status === undefined || conditions.inProgress(vm.status.conditions),
   );
 
 /** The status as it is, while only news of a busy host could be told: before the costly look at all that it holds. */

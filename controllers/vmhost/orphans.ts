@@ -1,5 +1,6 @@
 import type { VMHost } from "../../src/api/generated/types.ts";
 import type { Resource } from "../../src/api/resource.ts";
+import { once } from "../../src/engine/derived.ts";
 import { secondsText } from "../../src/engine/conditions.ts";
 import type { SnapshotView, World } from "../../src/engine/ports.ts";
 import type { AdapterState, DiskState, VmState } from "../../src/protocol/generated/types.ts";
@@ -13,8 +14,12 @@ export const isOurs = (state: VmState, world: World): boolean =>
   state.stamp.controlPlaneId === world.controlPlaneId &&
   !state.replica;
 
-const uidsOf = (world: World, kind: string): ReadonlySet<string> =>
-  new Set(world.objects.list(kind).map(({ metadata }) => metadata.uid));
+const uidsIn = once(
+  (objects: readonly Resource[]): ReadonlySet<string> => new Set(objects.map(({ metadata }) => metadata.uid)),
+);
+
+/** Uids of all objects of a kind. */
+export const uidsOf = (world: World, kind: string): ReadonlySet<string> => uidsIn(world.objects.list(kind));
 
 /** Things with this control plane's mark that no object declares; `since` is kept from the status before. */
 export const orphansOf = (
@@ -52,12 +57,14 @@ const isFileOfOurs = (disk: DiskState, world: World): boolean =>
   (disk.sidecar?.controlPlaneId ?? world.controlPlaneId) === world.controlPlaneId;
 
 const adapters = (snapshot: SnapshotView, world: World): readonly Orphan[] => {
-  const known = new Set(world.objects.list("NetworkAdapter").map(hypervName));
+  const known = adapterNames(world.objects.list("NetworkAdapter"));
   return [...snapshot.vms.values()]
     .filter((state) => isOurs(state, world))
     .flatMap((state) => state.adapters)
     .filter(({ name }: AdapterState) => /\.[0-9a-f]{8}$/.test(name) && !known.has(name))
     .map(({ id }) => ({ path: id, kind: "NetworkAdapter" }));
 };
+
+const adapterNames = once((adapters: readonly Resource[]): ReadonlySet<string> => new Set(adapters.map(hypervName)));
 
 const hypervName = ({ metadata: { name, uid } }: Resource): string => `${name}.${uid.slice(0, 8)}`;

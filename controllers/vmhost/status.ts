@@ -4,7 +4,7 @@ import type { HostState } from "../../src/protocol/generated/types.ts";
 import { samePath } from "../../src/engine/paths.ts";
 import { compact } from "../shared/objects.ts";
 import { allocatedOn } from "./allocated.ts";
-import { isOurs, orphansOf } from "./orphans.ts";
+import { isOurs, orphansOf, uidsOf } from "./orphans.ts";
 import { steadySize } from "./sizes.ts";
 
 type Status = NonNullable<VMHost["status"]>;
@@ -74,7 +74,7 @@ const storageOf = (host: VMHost, state: HostState): readonly ClassStorage[] =>
 
 const inventoryStatus = (host: VMHost, world: World, snapshot: SnapshotView): Partial<Status> => {
   const before = host.status ?? {};
-  const known = new Set(world.objects.list("VirtualMachine").map(({ metadata }) => metadata.uid));
+  const known = uidsOf(world, "VirtualMachine");
   const states = [...snapshot.vms.values()];
   const unmanaged = states.filter((state) => !isOurs(state, world) && !state.replica);
   // Only a complete look may take something off the list of orphans.

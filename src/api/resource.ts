@@ -53,6 +53,12 @@ export interface Condition {
 /** "Kind/namespace/name", unique and sortable; the form used in queues, logs and stores. */
 export const keyText = (key: Key): string => `${key.kind}/${key.namespace}/${key.name}`;
 
+/** The key of a keyText. */
+export const keyOfText = (text: string): Key => {
+  const [kind = "", namespace = "", name = ""] = text.split("/");
+  return { kind, namespace, name };
+};
+
 export const keyOf = (resource: Resource): Key => ({
   kind: resource.kind,
   namespace: resource.metadata.namespace ?? "",

@@ -1,14 +1,20 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../engine/ports.ts";
 
-/** The machine's own clock. */
+/** setTimeout takes no longer times. */
+const longestMs = 2 ** 31 - 1;
+
+/** The machine's own clock. Without node:timers/promises: each aborted sleep would make an error with its stack. */
 export const systemClock: Clock = {
   now: () => new Date(),
-  async sleep(ms, signal) {
-    try {
-      await sleep(Math.max(0, ms), undefined, signal ? { signal } : {});
-    } catch {
-      // Aborted: the contract is to resolve.
-    }
-  },
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const end = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.min(longestMs, Math.max(0, ms)));
+      signal?.addEventListener("abort", end, { once: true });
+    }),
 };

@@ -39,6 +39,8 @@ export class Controller {
   readonly #guard: MassDeleteGuard;
   readonly #known = new Map<string, Known>();
   readonly #keyOfUid = new Map<string, Key>();
+  /** Objects that are on no host yet, by key text. */
+  readonly #unplaced = new Map<string, Key>();
   readonly #stopping = new AbortController();
 
   constructor(parts: EngineParts) {
@@ -158,6 +160,7 @@ export class Controller {
     const before = this.#known.get(text);
     if (before && before.resource.metadata.uid !== resource?.metadata.uid)
       this.#keyOfUid.delete(before.resource.metadata.uid);
+    this.#unplaced.delete(text);
     if (!resource || wanted === undefined) {
       this.#known.delete(text);
       this.#dependents.set(key, []);
@@ -165,6 +168,7 @@ export class Controller {
     }
     this.#known.set(text, { resource, wanted });
     this.#keyOfUid.set(resource.metadata.uid, key);
+    if (key.kind !== "VMHost" && hostOf(resource) === undefined) this.#unplaced.set(text, key);
     this.#dependents.set(key, this.#refs(resource));
   }
 
@@ -188,10 +192,9 @@ export class Controller {
 
   /** Objects without a place: any host's news may be what they wait for. */
   #wakeUnplaced(): void {
-    for (const { kind } of this.#parts.kinds) {
-      if (kind === "VMHost") continue;
-      for (const resource of this.#parts.store.cache.list(kind))
-        if (hostOf(resource) === undefined && !isReady(resource)) this.#queue.add(keyOf(resource), "normal");
+    for (const key of this.#unplaced.values()) {
+      const resource = this.#parts.store.cache.get(key);
+      if (resource && !isReady(resource)) this.#queue.add(key, "normal");
     }
   }
 

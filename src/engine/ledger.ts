@@ -1,7 +1,8 @@
 import { annotations as names } from "../api/annotations.ts";
 import type { VMHost, VirtualDisk, VirtualMachine } from "../api/generated/types.ts";
 import { bytesOf } from "../api/quantity.ts";
-import { keyOf, keyText } from "../api/resource.ts";
+import { keyOf, keyOfText, keyText } from "../api/resource.ts";
+import { once } from "./derived.ts";
 import { samePath } from "./paths.ts";
 import { validStampUid } from "./snapshotIndex.ts";
 import type { HostView, Resource, SnapshotView, World } from "./ports.ts";
@@ -14,8 +15,10 @@ export interface Allocation {
   readonly storage: ReadonlyMap<string, number>;
 }
 
+type Placeable = Resource<string, { readonly host?: string }>;
+
 /** Where an object is placed: by annotation, by a decision not yet in the cache, or by its spec. */
-export const placementIn = (world: World, resource: Resource<string, { readonly host?: string }>): string | undefined =>
+export const placementIn = (world: World, resource: Placeable): string | undefined =>
   resource.metadata.annotations?.[names.host] ?? world.assumedHosts.get(keyText(keyOf(resource))) ?? resource.spec.host;
 
 /** The class of disks that name none: the one marked default, or the only one. */
@@ -48,37 +51,129 @@ export const firstBytes = (disk: VirtualDisk, snapshot: SnapshotView | undefined
   return Math.max(copied, size === undefined ? (image?.size ?? 0) : bytesOf(size));
 };
 
-/** Everything spoken for, by host name. One pass over all objects. */
+/**
+ * Everything spoken for, by host name; `except` is the uid of what is not counted. What is settled on a host is added up once for each
+ * state of the objects and of the host: a thousand placements in a row must not go through all objects a thousand times.
+ */
 export const allocations = (world: World, except?: string): ((host: string) => Allocation) => {
-  const machines = byHost(world, world.objects.list("VirtualMachine") as readonly VirtualMachine[], except);
-  const disks = byHost(world, world.objects.list("VirtualDisk") as readonly VirtualDisk[], except);
-  const owned = new Set(world.objects.list("VirtualMachine").map(({ metadata }) => metadata.uid));
+  const machines = world.objects.list("VirtualMachine") as readonly VirtualMachine[];
+  const disks = world.objects.list("VirtualDisk") as readonly VirtualDisk[];
+  const assumed = assumedIn(world);
+  const excepted = except === undefined ? undefined : (byUid(machines).get(except) ?? byUid(disks).get(except));
+  const apart = new Set<Placeable>(excepted ? [...assumed, excepted] : assumed);
+  const unsettled = new Set([...apart].map(settledHost));
   return (host) => {
-    const view = world.host(host);
-    const managed = (machines.get(host) ?? []).map((vm) => needsOf(vm, view));
-    const unmanaged = unmanagedOf(world, view?.snapshot, owned);
-    const all = [...managed, ...unmanaged];
-    return {
-      cpu: all.reduce((sum, { cpu }) => sum + cpu, 0),
-      memory: all.reduce((sum, { memory }) => sum + memory, 0),
-      storage: storageOf(
-        world.objects.get({ kind: "VMHost", namespace: "", name: host }) as VMHost | undefined,
-        disks.get(host) ?? [],
-        view,
-      ),
-    };
+    const place = { world, view: world.host(host), host: hostObject(world, host), owned: byUid(machines) };
+    const settled = { machines: settledBy(machines).get(host) ?? none, disks: settledBy(disks).get(host) ?? none };
+    const sum = unsettled.has(host) ? settledSum(place, without(settled, apart)) : knownSum(place, settled);
+    const coming = assumed.filter((one) => one !== excepted && placementIn(world, one) === host);
+    return coming.length === 0 ? sum : plus(sum, managedSum(place, ofKinds(coming)));
   };
 };
 
-const byHost = <R extends Resource<string, { readonly host?: string }>>(
-  world: World,
-  all: readonly R[],
-  except: string | undefined,
-): ReadonlyMap<string | undefined, readonly R[]> =>
-  Map.groupBy(
-    all.filter(({ metadata }) => metadata.uid !== except),
-    (one) => placementIn(world, one),
-  );
+interface Place {
+  readonly world: World;
+  readonly view: HostView | undefined;
+  readonly host: VMHost | undefined;
+  /** Machine objects by uid. */
+  readonly owned: ReadonlyMap<string, unknown>;
+}
+
+interface Placed {
+  readonly machines: readonly Placeable[];
+  readonly disks: readonly Placeable[];
+}
+
+const none: readonly Placeable[] = [];
+
+const hostObject = (world: World, name: string): VMHost | undefined =>
+  world.objects.get({ kind: "VMHost", namespace: "", name }) as VMHost | undefined;
+
+const settledHost = ({ metadata, spec }: Placeable): string | undefined =>
+  metadata.annotations?.[names.host] ?? spec.host;
+
+const settledBy = once((all: readonly Placeable[]) => Map.groupBy(all, settledHost));
+
+const byUid = once(
+  (all: readonly Placeable[]): ReadonlyMap<string, Placeable> => new Map(all.map((one) => [one.metadata.uid, one])),
+);
+
+/** Machines and disks whose placement was decided and is not in the cache yet. */
+export const assumedIn = ({ assumedHosts, objects }: World): readonly Placeable[] =>
+  [...assumedHosts.keys()].flatMap((text) => {
+    const one = objects.get(keyOfText(text)) as Placeable | undefined;
+    return one && one.metadata.annotations?.[names.host] === undefined ? [one] : [];
+  });
+
+const without = ({ machines, disks }: Placed, apart: ReadonlySet<Placeable>): Placed => ({
+  machines: machines.filter((one) => !apart.has(one)),
+  disks: disks.filter((one) => !apart.has(one)),
+});
+
+const ofKinds = (all: readonly Placeable[]): Placed => ({
+  machines: all.filter(({ kind }) => kind === "VirtualMachine"),
+  disks: all.filter(({ kind }) => kind === "VirtualDisk"),
+});
+
+const plus = (a: Allocation, b: Allocation): Allocation => ({
+  cpu: a.cpu + b.cpu,
+  memory: a.memory + b.memory,
+  storage: new Map([
+    ...a.storage,
+    ...[...b.storage].map(([at, bytes]) => [at, bytes + (a.storage.get(at) ?? 0)] as const),
+  ]),
+});
+
+interface KnownSum {
+  readonly disks: readonly Placeable[];
+  readonly owned: Place["owned"];
+  readonly snapshot: SnapshotView | undefined;
+  readonly version: number | undefined;
+  readonly host: VMHost | undefined;
+  readonly sum: Allocation;
+}
+
+/** Sums by the machines settled on a host, a list that is another one after each change. */
+const knownSums = new WeakMap<readonly Placeable[], KnownSum>();
+
+const knownSum = (place: Place, settled: Placed): Allocation => {
+  const { owned, host, view } = place;
+  const snapshot = view?.snapshot;
+  const found = settled.machines === none ? undefined : knownSums.get(settled.machines);
+  const same =
+    found?.disks === settled.disks &&
+    found.owned === owned &&
+    found.snapshot === snapshot &&
+    found.version === snapshot?.version &&
+    found.host === host;
+  if (found && same) return found.sum;
+  const sum = settledSum(place, settled);
+  if (settled.machines !== none)
+    knownSums.set(settled.machines, { disks: settled.disks, owned, snapshot, version: snapshot?.version, host, sum });
+  return sum;
+};
+
+/** What is managed on a host, and the machines there that no object of ours owns. */
+const settledSum = (place: Place, placed: Placed): Allocation => {
+  const { world, view, owned } = place;
+  const sum = managedSum(place, placed);
+  let { cpu, memory } = sum;
+  for (const vm of view?.snapshot?.vms.values() ?? []) {
+    if (owned.has(validStampUid(vm, world.controlPlaneId) ?? "")) continue;
+    cpu += vm.cpu.count;
+    memory += Math.max(vm.memory.startupBytes, vm.memory.assignedBytes ?? 0);
+  }
+  return { ...sum, cpu, memory };
+};
+
+const managedSum = ({ view, host }: Place, { machines, disks }: Placed): Allocation => {
+  const needs = (machines as readonly VirtualMachine[]).map((vm) => needsOf(vm, view));
+  return {
+    cpu: needs.reduce((sum, { cpu }) => sum + cpu, 0),
+    memory: needs.reduce((sum, { memory }) => sum + memory, 0),
+    storage: host ? storageOf(host, disks as readonly VirtualDisk[], view?.snapshot) : new Map(),
+  };
+};
 
 interface Needs {
   readonly cpu: number;
@@ -88,32 +183,40 @@ interface Needs {
 
 /** What a machine takes: as its spec says, else (adopted) as it is. */
 export const needsOf = (vm: VirtualMachine, view: HostView | undefined): Needs => {
-  const { cpu, memory } = vm.spec;
+  const told = toldNeeds(vm);
+  if (told.cpu !== undefined && told.memory !== undefined) return { cpu: told.cpu, memory: told.memory };
   const [state] = view?.snapshot?.vmsOf(vm.metadata.uid) ?? [];
-  return {
-    cpu: cpu?.count ?? state?.cpu.count ?? 1,
-    memory: memory ? bytesOf(memory.startup) : (state?.memory.startupBytes ?? 0),
-  };
+  return { cpu: told.cpu ?? state?.cpu.count ?? 1, memory: told.memory ?? state?.memory.startupBytes ?? 0 };
 };
 
-/** Machines on the host that no object of ours owns. */
-const unmanagedOf = (world: World, snapshot: SnapshotView | undefined, owned: ReadonlySet<string>): readonly Needs[] =>
-  [...(snapshot?.vms.values() ?? [])]
-    .filter((vm) => !owned.has(validStampUid(vm, world.controlPlaneId) ?? ""))
-    .map(({ cpu, memory }) => ({ cpu: cpu.count, memory: Math.max(memory.startupBytes, memory.assignedBytes ?? 0) }));
+const toldNeeds = once(({ spec: { cpu, memory } }: VirtualMachine): Partial<Needs> => ({
+  ...(cpu?.count !== undefined && { cpu: cpu.count }),
+  ...(memory && { memory: bytesOf(memory.startup) }),
+}));
 
-/** Disks placed but not made yet; those made are in the volume's free space already. */
+/** Disks placed but not made yet, by volume; those made are in the volume's free space already. */
 const storageOf = (
-  host: VMHost | undefined,
+  host: VMHost,
   disks: readonly VirtualDisk[],
-  view: HostView | undefined,
+  snapshot: SnapshotView | undefined,
 ): ReadonlyMap<string, number> => {
   const sums = new Map<string, number>();
-  for (const disk of host ? disks : []) {
-    const made = (view?.snapshot?.disksOf(disk.metadata.uid).length ?? 0) > 0 || disk.status?.path !== undefined;
-    const path = host && classOf(host, disk.spec.storageClass)?.path;
-    const volume = path === undefined || made ? undefined : volumeOf(view?.snapshot, path)?.volume;
-    if (volume !== undefined) sums.set(volume, (sums.get(volume) ?? 0) + firstBytes(disk, view?.snapshot));
+  const volumes = new Map<string | undefined, string | undefined>();
+  for (const disk of disks) {
+    if (disk.status?.path !== undefined || (snapshot?.disksOf(disk.metadata.uid).length ?? 0) > 0) continue;
+    const { storageClass } = disk.spec;
+    if (!volumes.has(storageClass)) volumes.set(storageClass, volumeOfClass(host, storageClass, snapshot));
+    const volume = volumes.get(storageClass);
+    if (volume !== undefined) sums.set(volume, (sums.get(volume) ?? 0) + firstBytes(disk, snapshot));
   }
   return sums;
+};
+
+const volumeOfClass = (
+  host: VMHost,
+  storageClass: string | undefined,
+  snapshot: SnapshotView | undefined,
+): string | undefined => {
+  const path = classOf(host, storageClass)?.path;
+  return path === undefined ? undefined : volumeOf(snapshot, path)?.volume;
 };

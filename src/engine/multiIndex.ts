@@ -1,21 +1,29 @@
-/** Several members by one key; keeps no empty sets. */
-export class MultiIndex<K, M> {
-  readonly #sets = new Map<K, Set<M>>();
+/** Several members by one key; a key with one member, as most have, costs no set. Members are texts. */
+export class MultiIndex<K> {
+  readonly #members = new Map<K, string | Set<string>>();
 
-  add(key: K, member: M): void {
-    const present = this.#sets.get(key);
-    if (present) present.add(member);
-    else this.#sets.set(key, new Set([member]));
+  add(key: K, member: string): void {
+    const present = this.#members.get(key);
+    if (present === undefined) this.#members.set(key, member);
+    else if (typeof present !== "string") present.add(member);
+    else if (present !== member) this.#members.set(key, new Set([present, member]));
   }
 
-  remove(key: K, member: M): void {
-    const present = this.#sets.get(key);
-    if (present?.delete(member) && present.size === 0) this.#sets.delete(key);
+  remove(key: K, member: string): void {
+    const present = this.#members.get(key);
+    if (present === member) this.#members.delete(key);
+    else if (typeof present === "object" && present.delete(member) && present.size === 0) this.#members.delete(key);
   }
 
-  of(key: K): ReadonlySet<M> {
-    return this.#sets.get(key) ?? none;
+  of(key: K): Iterable<string> {
+    const present = this.#members.get(key);
+    if (present === undefined) return none;
+    return typeof present === "string" ? [present] : present;
+  }
+
+  keys(): Iterable<K> {
+    return this.#members.keys();
   }
 }
 
-const none: ReadonlySet<never> = new Set<never>();
+const none: readonly never[] = [];

@@ -2,11 +2,15 @@
  * The one form in which Windows paths are compared: backslashes, no `\\?\` prefix, no doubled or trailing separator, and
  * upper case unit by unit as NTFS compares names (so that "ß" and "SS" stay apart). For comparison only: never sent or shown.
  */
-export const pathKey = (path: string): string => {
+export const pathKey = (path: string): string => (isPlain(path) ? upper(path) : upper(plain(path)));
+
+/** Nothing of it has another spelling but for letters' case; nearly all paths that hosts tell. */
+const isPlain = (path: string): boolean => path.length > 3 && !/[/]|\\\\|\\$/.test(path);
+
+const plain = (path: string): string => {
   const slashed = path.replaceAll("/", "\\").replace(/^\\\\\?\\(UNC\\)?/i, (_, unc) => (unc ? "\\\\" : ""));
   const single = slashed.slice(0, 1) + slashed.slice(1).replace(/\\{2,}/g, "\\");
-  const bare = single.length > 3 ? single.replace(/\\+$/, "") : single;
-  return upper(bare);
+  return single.length > 3 ? single.replace(/\\+$/, "") : single;
 };
 
 const upper = (text: string): string =>

@@ -1,5 +1,6 @@
 import type { VMHost } from "../api/generated/types.ts";
 import { sizeOf } from "../api/quantity.ts";
+import { once, onceAVersion } from "./derived.ts";
 import { matchesLabels, type LabelSelector } from "./labels.ts";
 import { allocations, classOf, volumeOf, type Allocation } from "./ledger.ts";
 import type { Blocked, HostView, SnapshotView, World } from "./ports.ts";
@@ -49,9 +50,7 @@ const stalled = (reason: string, message: string): Blocked => ({ at: "stalled", 
  * one with the largest free share, by name among equals. Blocked tells each host's reason.
  */
 export const place = (request: PlacementRequest, world: World): Placed => {
-  const all = (world.objects.list("VMHost") as readonly VMHost[])
-    .map((host) => candidate(host, world))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const all = hostsByName(world.objects.list("VMHost") as readonly VMHost[]).map((host) => candidate(host, world));
   const holder = all.find(({ snapshot }) => snapshot && holdsObject(snapshot, request.uid));
   if (holder) return { at: "placed", host: holder.name };
   const silent = request.wasCreated ? all.find((one) => silence(one) !== undefined) : undefined;
@@ -66,6 +65,10 @@ export const place = (request: PlacementRequest, world: World): Placed => {
   return choose(request, pinned === undefined ? all : all.filter(({ name }) => name === pinned), world);
 };
 
+const hostsByName = once((hosts: readonly VMHost[]) =>
+  hosts.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)),
+);
+
 const candidate = (host: VMHost, world: World): Candidate => {
   const { name } = host.metadata;
   const view = world.host(name);
@@ -73,7 +76,7 @@ const candidate = (host: VMHost, world: World): Candidate => {
 };
 
 const holdsObject = (snapshot: SnapshotView, uid: string): boolean =>
-  snapshot.vmsOf(uid).length + snapshot.disksOf(uid).length > 0;
+  snapshot.vmsOf(uid).length > 0 || snapshot.disksOf(uid).length > 0;
 
 /** Why nothing certain is known of a host now; undefined when all is known. */
 const silence = ({ view, snapshot }: Candidate): string | undefined => {
@@ -207,7 +210,7 @@ const isIso = ({ name, format }: { readonly name: string; readonly format: strin
   format === "ISO" && `${name}.iso`.toLowerCase() === wanted.toLowerCase();
 
 /** Memory that the host's own system takes now: what is neither free nor given to machines. */
-const systemMemory = ({ host, vms }: SnapshotView): number => {
+const systemMemory = onceAVersion(({ host, vms }: SnapshotView): number => {
   if (!host) return 0;
   const given = [...vms.values()].reduce(
     (sum, vm) =>
@@ -215,7 +218,7 @@ const systemMemory = ({ host, vms }: SnapshotView): number => {
     0,
   );
   return Math.max(0, host.memory.totalBytes - host.memory.availableBytes - given);
-};
+});
 
 const noMemory = ({ memory }: PlacementRequest, snapshot: SnapshotView, ledger: Allocation): string | undefined => {
   if (memory === 0) return undefined;

@@ -300,6 +300,8 @@ export interface SnapshotView {
   readonly complete: boolean;
   /** Complete inventories since this process started. */
   readonly inventories: number;
+  /** Another one after each change of what is known. */
+  readonly version: number;
   readonly unknownParts: ReadonlySet<string>;
   readonly host?: HostState;
   readonly vms: ReadonlyMap<string, VmState>;
@@ -309,6 +311,8 @@ export interface SnapshotView {
   readonly unknownIds: ReadonlySet<string>;
   /** Machines whose valid stamp (its VM id is the machine's own, this control plane, no replica) carries the uid. */
   vmsOf(uid: string): readonly VmState[];
+  /** Machines whose valid stamp names this object, with whatever uid. */
+  vmsNamed(namespace: string, name: string): readonly VmState[];
   /** Disk files whose name carries the uid. */
   disksOf(uid: string): readonly DiskState[];
   diskById(diskId: string): readonly DiskState[];
@@ -316,6 +320,8 @@ export interface SnapshotView {
   holders(path: string): readonly Attachment[];
   /** Machines with an adapter of this address, as the host writes it (00155D010203); replicas too. */
   vmsWithMac(mac: string): readonly VmState[];
+  /** Every address that an adapter has, as the host writes it; replicas' too. */
+  macs(): Iterable<string>;
   /** Files that name the path as their parent. */
   children(path: string): readonly DiskState[];
   /** Complete inventories in a row, up to the last, that lacked this machine id. */

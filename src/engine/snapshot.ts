@@ -3,8 +3,8 @@ import { deepEqual } from "./equal.ts";
 import { PathMap, PathSet, pathKey, samePath } from "./paths.ts";
 import type { Attachment, SnapshotView } from "./ports.ts";
 import { isFile, missingFrom, touchedBy, usablePart } from "./snapshotAnswer.ts";
-import { nothingYet, type Changing, type SnapshotChange } from "./snapshotChange.ts";
-import { SnapshotIndex, validStampUid } from "./snapshotIndex.ts";
+import { changedAnything, nothingYet, type Changing, type SnapshotChange } from "./snapshotChange.ts";
+import { SnapshotIndex, stampedName, validStampUid } from "./snapshotIndex.ts";
 
 export { changedAnything, type SnapshotChange } from "./snapshotChange.ts";
 
@@ -40,6 +40,7 @@ export class HostSnapshot implements SnapshotView {
   observedAt = new Date(0);
   complete = false;
   inventories = 0;
+  version = 0;
   host?: HostState;
   readonly #index: SnapshotIndex;
   /** Complete inventories when the present row of them began. */
@@ -101,6 +102,14 @@ export class HostSnapshot implements SnapshotView {
     return this.#vmsIn(this.#index.vmsByUid.of(uid));
   }
 
+  vmsNamed(namespace: string, name: string): readonly VmState[] {
+    return this.#vmsIn(this.#index.vmsByName.of(stampedName({ namespace, name })));
+  }
+
+  macs(): Iterable<string> {
+    return this.#index.vmsByMac.keys();
+  }
+
   disksOf(uid: string): readonly DiskState[] {
     return this.#disksIn(this.#index.disksByUid.of(uid));
   }
@@ -143,7 +152,7 @@ export class HostSnapshot implements SnapshotView {
     for (const id of touchedBy(observed)) this.#touched.set(id, this.#folds);
     this.#apply(observed, change);
     if (at > this.observedAt) this.observedAt = at;
-    return change;
+    return this.#versioned(change);
   }
 
   /**
@@ -166,6 +175,11 @@ export class HostSnapshot implements SnapshotView {
     this.unknownParts = parts;
     this.observedAt = at;
     for (const [id, fold] of this.#touched) if (fold <= mark) this.#touched.delete(id);
+    return this.#versioned(change);
+  }
+
+  #versioned(change: SnapshotChange): SnapshotChange {
+    if (changedAnything(change)) this.version += 1;
     return change;
   }
 
@@ -293,11 +307,20 @@ export class HostSnapshot implements SnapshotView {
     if (disk.parentPath !== undefined) this.#noteOwner(disk.parentPath, change);
   }
 
-  #vmsIn(ids: ReadonlySet<string>): readonly VmState[] {
-    return [...ids].flatMap((id) => this.vms.get(id) ?? []);
+  #vmsIn(ids: Iterable<string>): readonly VmState[] {
+    return presentIn(this.vms, ids);
   }
 
-  #disksIn(paths: ReadonlySet<string>): readonly DiskState[] {
-    return [...paths].flatMap((path) => this.disks.get(path) ?? []);
+  #disksIn(paths: Iterable<string>): readonly DiskState[] {
+    return presentIn(this.disks, paths);
   }
 }
+
+const presentIn = <T>(all: ReadonlyMap<string, T>, ids: Iterable<string>): readonly T[] => {
+  const found: T[] = [];
+  for (const id of ids) {
+    const one = all.get(id);
+    if (one !== undefined) found.push(one);
+  }
+  return found;
+};

@@ -9,18 +9,24 @@ export const validStampUid = (vm: VmState, controlPlaneId: string): string | und
   return stamp.vmId.toLowerCase() === vm.id.toLowerCase() ? stamp.uid : undefined;
 };
 
+/** An object's name as the index by name has it. */
+export const stampedName = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string =>
+  `${namespace}/${name}`;
+
 /** Every path of a machine's attached disks' chains, in comparable form, each once. */
 export const heldPaths = (vm: VmState): ReadonlySet<string> =>
   new Set(vm.disks.flatMap((disk) => [disk.path, disk.file, ...disk.chain]).map(pathKey));
 
 /** Indexes over a snapshot's machines and files, kept along each change. Machines by id, files by comparable path. */
 export class SnapshotIndex {
-  readonly vmsByUid = new MultiIndex<string, string>();
-  readonly vmsByPath = new MultiIndex<string, string>();
-  readonly vmsByMac = new MultiIndex<string, string>();
-  readonly disksByUid = new MultiIndex<string, string>();
-  readonly disksById = new MultiIndex<string, string>();
-  readonly disksByParent = new MultiIndex<string, string>();
+  readonly vmsByUid = new MultiIndex<string>();
+  /** By the name in the stamp: see stampedName. */
+  readonly vmsByName = new MultiIndex<string>();
+  readonly vmsByPath = new MultiIndex<string>();
+  readonly vmsByMac = new MultiIndex<string>();
+  readonly disksByUid = new MultiIndex<string>();
+  readonly disksById = new MultiIndex<string>();
+  readonly disksByParent = new MultiIndex<string>();
   readonly #controlPlaneId: string;
 
   constructor(controlPlaneId: string) {
@@ -46,6 +52,7 @@ export class SnapshotIndex {
   #vm(vm: VmState, change: "add" | "remove"): void {
     const uid = validStampUid(vm, this.#controlPlaneId);
     if (uid !== undefined) this.vmsByUid[change](uid, vm.id);
+    if (uid !== undefined && vm.stamp) this.vmsByName[change](stampedName(vm.stamp), vm.id);
     for (const path of heldPaths(vm)) this.vmsByPath[change](path, vm.id);
     for (const mac of new Set(vm.adapters.map(({ macAddress }) => macAddress))) this.vmsByMac[change](mac, vm.id);
   }
