@@ -22,9 +22,13 @@ type Pattern = readonly [pattern: string, title: string, load: Load, fixed?: Par
 
 const list: Load = () => import("../pages/ListPage.svelte");
 
+const form: Load = () => import("../forms/FormPage.svelte");
+
 const patterns: readonly Pattern[] = [
   ["/", "Overview", () => import("../pages/OverviewPage.svelte")],
   ...kindWords.map(({ kind, path, title }): Pattern => [`/${path}`, title, list, { kind }]),
+  ["/new/:kind", "New", form],
+  ["/edit/:kind/:namespace/:name", "Edit", form],
 ];
 
 const matched = (pattern: string, path: string): Record<string, string> | undefined => {
