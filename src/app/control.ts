@@ -36,6 +36,7 @@ export interface ControlParts {
 export interface History {
   jobs(filter: Api.JobFilter): Promise<readonly JobRecord[]>;
   job(id: string): Promise<JobRecord | undefined>;
+  watchJobs(signal: AbortSignal): AsyncIterable<JobRecord>;
   jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine>;
   events(filter: Api.EventFilter): Promise<readonly Api.EventReport[]>;
 }
@@ -157,6 +158,10 @@ export class LocalControl implements ControlPlane {
 
   job(id: string): Promise<JobRecord | undefined> {
     return this.#parts.history.job(id);
+  }
+
+  watchJobs(signal: AbortSignal): AsyncIterable<JobRecord> {
+    return this.#parts.history.watchJobs(signal);
   }
 
   jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine> {

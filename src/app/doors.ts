@@ -70,17 +70,17 @@ const serveApi = async (
   { host, port, tlsFolder }: ApiAddress,
   parts: { readonly control: () => ControlPlane; readonly gate: Gatekeeper; readonly log: Logger },
 ): Promise<ControlServer> => {
-  const tls = tlsFolder === undefined ? undefined : await keysIn(tlsFolder);
+  const tls = tlsFolder === undefined ? undefined : await keysIn(tlsFolder, "--api-tls-dir");
   const server = await serveRemote({ host, port, ...(tls ? { tls } : {}), ...parts });
   parts.log.info({ host, port: server.port, tls: tls !== undefined }, "the control plane's API listens");
   return server;
 };
 
-const keysIn = async (folder: string): Promise<TlsKeys> => {
+export const keysIn = async (folder: string, option: string): Promise<TlsKeys> => {
   const [cert = "", key = ""] = await Promise.all(
     ["tls.crt", "tls.key"].map((name) =>
       readFile(join(folder, name), "utf8").catch((error: unknown) => {
-        throw new ControlError("Invalid", `--api-tls-dir: ${error instanceof Error ? error.message : String(error)}`);
+        throw new ControlError("Invalid", `${option}: ${error instanceof Error ? error.message : String(error)}`);
       }),
     ),
   );

@@ -31,6 +31,7 @@ export const openRecords = async (data: KeyValue, { clock, random, log }: Parts)
 const historyOf = (journal: JobJournal, events: EventLog): History => ({
   jobs: (filter) => journal.list(filter),
   job: (id) => journal.get(id),
+  watchJobs: (signal) => journal.watch(signal),
   jobLog: (id, { follow }, signal) => (follow ? journal.follow(id, signal) : journal.lines(id)),
   events: (filter) => Promise.resolve(events.list(filter)),
 });

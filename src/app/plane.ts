@@ -13,6 +13,8 @@ import { FileStore } from "../stores/files/store.ts";
 import { LockedError, openLevel } from "../stores/keyvalue/level.ts";
 import { openRecords, type Records } from "./history.ts";
 import { applyHosts } from "./hosts.ts";
+import type { ConsoleChoice } from "../cli/context.ts";
+import type { ConsoleServer } from "./console/serve.ts";
 import type { Monitoring } from "./monitoring.ts";
 import { ensureIdentity, Epoch } from "./identity.ts";
 import type { Parts } from "./parts.ts";
@@ -28,6 +30,7 @@ export interface PlaneOptions extends Parts {
   readonly monitoring?: Monitoring | undefined;
   /** Once it fires, no job is started any more; `stop` is still to be called. */
   readonly ending?: AbortSignal | undefined;
+  readonly console?: ConsoleChoice | undefined;
 }
 
 /** A control plane at work in this process. */
@@ -39,6 +42,8 @@ export interface Plane {
   readonly controlPlaneId: string;
   /** What is wrong with the files that it is to take up; nothing in Kubernetes mode. */
   problems(): readonly FileProblem[];
+  /** Where the console is served, if it is. */
+  readonly console?: string | undefined;
   /** Fires when this process may not go on working (its leadership is lost). */
   readonly lost?: AbortSignal;
   /** Starts nothing more, waits for running jobs for at most `graceMs`, closes everything. */
@@ -142,14 +147,14 @@ const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
   const { store, hosts, controller, control, records, keyValue, controlPlaneId, watchGuests } = started;
   const { log, data } = options;
   const stopping = new AbortController();
-  let server: ControlServer | undefined;
+  const servers: ControlServer[] = [];
   const stop: Plane["stop"] = async ({ graceMs }) => {
     stopping.abort();
     // All jobs are held back at once; the reconciles at work may still wait for the store.
     const decided = controller.stop();
     await hosts.stop({ graceMs });
     await decided;
-    await server?.close();
+    for (const server of servers) await server.close();
     await watching;
     await records.close();
     await keyValue.close();
@@ -160,13 +165,23 @@ const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
   await controller.start();
   const watching = Promise.all([store.run(stopping.signal), watchGuests(stopping.signal)]);
   try {
-    server = await serveSocket(dataPaths(data).socket, () => control, log);
+    const served = await openConsole(options, started);
+    if (served) servers.push(served);
+    const url = served?.url;
+    servers.push(await serveSocket(dataPaths(data).socket, () => control, log));
+    const problems = (): readonly FileProblem[] => store.problems();
+    return { control, objects: store.cache, hosts, controller, controlPlaneId, problems, stop, console: url };
   } catch (error) {
     await stop({ graceMs: 0 });
     throw error;
   }
-  const problems = (): readonly FileProblem[] => store.problems();
-  return { control, objects: store.cache, hosts, controller, controlPlaneId, problems, stop };
+};
+
+/** Loaded where it is wanted. */
+const openConsole = async (options: PlaneOptions, started: Started): Promise<ConsoleServer | undefined> => {
+  if (!options.console) return undefined;
+  const { openFileConsole } = await import("./console/files.ts");
+  return openFileConsole(options.console, { ...options, ...started });
 };
 
 /** Linux allows 107 bytes for a Unix socket's path, macOS 103; the system's own error names neither. */

@@ -47,6 +47,7 @@ export const runControlPlane = async (
   try {
     const plane = await start(options, { log, monitoring }, signal);
     if (!plane) return 0;
+    if (plane.console !== undefined) terminal.err(consoleText(plane.console, options.data));
     const showing = new Show(plane, options, terminal);
     const code = await showing.until(signal);
     terminal.err(signal.aborted ? "stopping: waiting for running jobs (machines go on as they are)\n" : "");
@@ -56,6 +57,10 @@ export const runControlPlane = async (
     await monitoring?.close();
   }
 };
+
+/** The token is told by a command of its own: what a control plane says often ends in a log. */
+const consoleText = (url: string, data: string): string =>
+  `console: ${url} (to log in: aetherv console --data ${data})\n`;
 
 /** Nothing is loaded, counted or watched where nobody asks for it. */
 const startMonitoring = async (
@@ -75,7 +80,7 @@ interface Watched {
 
 /** Undefined when the signal fired while another process led. */
 const start = async (
-  { source, data }: RunOptions,
+  { source, data, console: choice }: RunOptions,
   { log, monitoring }: Watched,
   signal: AbortSignal,
 ): Promise<Plane | undefined> => {
@@ -83,7 +88,13 @@ const start = async (
   switch (source.mode) {
     case "files":
       await refuseFiles(source.files);
-      return startPlane({ ...parts, files: source.files, deletionDelayMs: source.deletionDelayMs, ending: signal });
+      return startPlane({
+        ...parts,
+        files: source.files,
+        deletionDelayMs: source.deletionDelayMs,
+        ending: signal,
+        console: choice,
+      });
     case "kubernetes":
       return startKubernetes({ ...parts, ...source }, signal);
     default:

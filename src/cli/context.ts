@@ -40,12 +40,25 @@ export type Source =
       readonly localHosts: "allowed" | "refused";
     };
 
+export interface ConsoleChoice {
+  readonly host: string;
+  readonly port: number;
+  /** Names, besides this machine's, by which browsers call it. */
+  readonly names: readonly string[];
+  /** Folder with tls.crt and tls.key; plain HTTP, for this machine only, if not given. */
+  readonly tlsFolder?: string;
+  /** File of tokens in file mode; that of the data folder if not given. */
+  readonly tokens?: string;
+}
+
 export interface RunOptions {
   readonly source: Source;
   readonly data: string;
   readonly logLevel?: string;
   /** Where /livez, /readyz and /metrics are served; nowhere if not given. */
   readonly metricsAddress?: { readonly host: string; readonly port: number };
+  /** Where the console is served; nowhere if not given. */
+  readonly console?: ConsoleChoice;
   readonly exitWhenReady: boolean;
   readonly deadlineMs?: number;
   /** Text shown once all is Ready the first time, from the file of that name. */

@@ -2,6 +2,7 @@ import { keyText, type Key } from "../api/resource.ts";
 import type { Clock, JobRecord, Journal, KeyValue, Logger } from "../engine/ports.ts";
 import type { LogLine } from "../protocol/generated/types.ts";
 import { Channel } from "./channel.ts";
+import { Latest } from "./latest.ts";
 import { parse } from "./parse.ts";
 import { redacted } from "./redact.ts";
 import { WriteBehind } from "./writeBehind.ts";
@@ -61,6 +62,7 @@ export class JobJournal implements Journal {
   readonly #live = new Map<string, Live>();
   /** Closed at the start without their end being known. */
   readonly #closed = new Set<string>();
+  readonly #watchers = new Set<Latest<JobRecord>>();
   #pruning: Promise<void> = Promise.resolve();
 
   private constructor(options: JournalOptions) {
@@ -80,7 +82,9 @@ export class JobJournal implements Journal {
   put(record: JobRecord): void {
     const { id } = record;
     this.#index.set(id, entryOf(record));
-    this.#data.put(`${JOBS}${id}`, JSON.stringify(redacted(record)));
+    const kept = redacted(record);
+    this.#data.put(`${JOBS}${id}`, JSON.stringify(kept));
+    for (const watcher of this.#watchers) watcher.put(id, kept);
     if (record.finishedAt !== undefined) this.#end(id);
     else if (!this.#live.has(id)) this.#live.set(id, { lines: 0, readers: new Set() });
     if (this.#index.size > this.#maxJobs * 1.02 + 1) this.#prune();
@@ -148,12 +152,29 @@ export class JobJournal implements Journal {
     }
   }
 
+  /** Jobs under way, then each change of a job as it comes, until the signal fires. */
+  async *watch(signal: AbortSignal): AsyncGenerator<JobRecord> {
+    const watcher = new Latest<JobRecord>(signal);
+    this.#watchers.add(watcher);
+    try {
+      for (const id of this.#live.keys()) {
+        const record = await this.get(id);
+        // What ended meanwhile is told by its change.
+        if (record && record.finishedAt === undefined) yield record;
+      }
+      yield* watcher;
+    } finally {
+      this.#watchers.delete(watcher);
+    }
+  }
+
   flush(): Promise<void> {
     return this.#data.flush();
   }
 
   async close(): Promise<void> {
     for (const { readers } of this.#live.values()) for (const reader of readers) reader.end();
+    for (const watcher of this.#watchers) watcher.end();
     await this.#pruning;
     await this.#data.close();
   }

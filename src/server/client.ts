@@ -73,6 +73,10 @@ export class HttpClient implements ControlPlane {
     return absentAsUndefined(this.#json<JobRecord>("GET", `/v1/jobs/${encodeURIComponent(id)}`));
   }
 
+  watchJobs(signal: AbortSignal): AsyncIterable<JobRecord> {
+    return this.#events("/v1/jobs/watch", signal);
+  }
+
   jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine> {
     return this.#events(`/v1/jobs/${encodeURIComponent(id)}/log${query({ follow: options.follow })}`, signal);
   }

@@ -19,6 +19,8 @@ export interface ControlPlane {
   /** Newest first. */
   jobs(filter: JobFilter): Promise<readonly JobRecord[]>;
   job(id: string): Promise<JobRecord | undefined>;
+  /** Jobs under way, then each change of a job, until the signal fires. A slow reader may miss what was overtaken. */
+  watchJobs(signal: AbortSignal): AsyncIterable<JobRecord>;
   /** Kept lines first; with `follow`, further ones until the job ends. */
   jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Oldest first. */

@@ -89,6 +89,10 @@ export class GuardedControl implements ControlPlane {
     return found;
   }
 
+  async *watchJobs(signal: AbortSignal): ReturnType<ControlPlane["watchJobs"]> {
+    for await (const record of this.#control.watchJobs(signal)) if (await this.#mayRead(record.key)) yield record;
+  }
+
   async *jobLog(...[id, options, signal]: Parameters<ControlPlane["jobLog"]>): ReturnType<ControlPlane["jobLog"]> {
     await this.job(id);
     yield* this.#control.jobLog(id, options, signal);

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { findKind, kinds, nearestKind } from "../api/kinds.ts";
 import { annotations as names } from "../api/annotations.ts";
 import type { Key } from "../api/resource.ts";
+import { messages, streamEvents } from "./stream.ts";
 import { ControlError, type ControlPlane, type PlanRequest, type RestoreRequest } from "./control.ts";
 
 /** Path parts of one object; `-` stands for the namespace of a cluster-scoped one. */
@@ -66,6 +67,7 @@ const historyRoutes = (app: FastifyInstance, control: Answering): void => {
       ...limitFilter(query),
     });
   });
+  app.get("/v1/jobs/watch", (request, reply) => stream(request, reply, (signal) => control(request).watchJobs(signal)));
   app.get<{ Params: { id: string } }>("/v1/jobs/:id", async (request) => {
     const job = await control(request).job(request.params.id);
     if (!job) throw new ControlError("NotFound", `job ${request.params.id} does not exist`);
@@ -133,27 +135,14 @@ const restoreRequest = (body: unknown): RestoreRequest => {
   return { host, path };
 };
 
+const streaming = { heartbeatMs: 15_000, patienceMs: 60_000, errorData: (error: unknown) => errorBody(error) };
+
 /** Sends each item as a server-sent event (one `data:` line of JSON); an error ends it as an `error` event. */
-const stream = async <T>(
+const stream = <T>(
   request: FastifyRequest,
   reply: FastifyReply,
   source: (signal: AbortSignal) => AsyncIterable<T>,
-): Promise<void> => {
-  const gone = new AbortController();
-  request.raw.on("close", () => gone.abort());
-  reply.raw.on("close", () => gone.abort());
-  reply.hijack();
-  reply.raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-  reply.raw.flushHeaders();
-  try {
-    for await (const item of source(gone.signal)) reply.raw.write(`data: ${JSON.stringify(item)}\n\n`);
-    reply.raw.write("event: end\ndata: {}\n\n");
-  } catch (error) {
-    reply.raw.write(`event: error\ndata: ${JSON.stringify(errorBody(error))}\n\n`);
-  } finally {
-    reply.raw.end();
-  }
-};
+): Promise<void> => streamEvents(request, reply, (signal) => messages(source(signal)), streaming);
 
 /** The body of every error answer. */
 export const errorBody = (error: unknown): { error: { code: string; message: string; hint?: string } } => {

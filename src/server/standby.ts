@@ -38,6 +38,10 @@ export class StandbyControl implements ControlPlane {
     yield await this.#refuse();
   }
 
+  async *watchJobs(): ReturnType<ControlPlane["watchJobs"]> {
+    yield await this.#refuse();
+  }
+
   async *jobLog(): ReturnType<ControlPlane["jobLog"]> {
     yield await this.#refuse();
   }

@@ -69,6 +69,11 @@ export class ObjectTable implements Store {
     this.#revision = revision;
   }
 
+  /** Of the last change. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   row(key: string): Row | undefined {
     return this.#rows.get(key);
   }

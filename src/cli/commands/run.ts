@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { ControlError } from "../../server/control.ts";
-import type { Source, Tools } from "../context.ts";
+import type { RunOptions, Source, Tools } from "../context.ts";
 import { collect, parseAddress, parseDuration, type Address } from "../options.ts";
 
 interface Options {
@@ -12,6 +12,10 @@ interface Options {
   readonly deletionDelay: number;
   readonly logLevel?: string;
   readonly metricsAddress?: Address;
+  readonly consoleAddress?: Address;
+  readonly consoleHost?: readonly string[];
+  readonly consoleTlsDir?: string;
+  readonly consoleTokens?: string;
   readonly exitWhenReady?: true;
   readonly deadline?: number;
   readonly welcome?: string;
@@ -44,6 +48,10 @@ export const runCommand = (tools: Tools): Command =>
     )
     .addOption(new Option("--log-level <level>", "also log to STDERR (debug: to aetherv.log, too)").choices(logLevels))
     .option("--metrics-address <host:port>", "serve /livez, /readyz and /metrics there (off)", parseAddress)
+    .option("--console-address <host:port>", "serve the console there (off)", parseAddress)
+    .option("--console-host <name>", "another name by which browsers call the console (again for more)", collect)
+    .option("--console-tls-dir <dir>", "folder with tls.crt and tls.key; needed beyond this machine")
+    .option("--console-tokens <file>", "tokens with roles, in file mode (default: console-tokens.json of --data)")
     .option("--exit-when-ready", "end with 0 once all objects are Ready; 1 with the reasons after --deadline")
     .option("--deadline <time>", "for --exit-when-ready (default 5m)", parseDuration)
     .option("--welcome <file>", "text to show once all objects are Ready the first time")
@@ -57,10 +65,31 @@ export const runCommand = (tools: Tools): Command =>
           ...(options.deadline === undefined ? {} : { deadlineMs: options.deadline }),
           ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
           ...(options.metricsAddress === undefined ? {} : { metricsAddress: options.metricsAddress }),
+          ...consoleOf(options),
           ...(options.welcome === undefined ? {} : { welcome: options.welcome }),
         }),
       );
     });
+
+const consoleOf = (options: Options): Pick<RunOptions, "console"> => {
+  const { consoleAddress, consoleHost, consoleTlsDir, consoleTokens } = options;
+  if (consoleAddress === undefined) {
+    if ([consoleHost, consoleTlsDir, consoleTokens].some((given) => given !== undefined))
+      throw new ControlError(
+        "Invalid",
+        "--console-host, --console-tls-dir and --console-tokens go with --console-address",
+      );
+    return {};
+  }
+  return {
+    console: {
+      ...consoleAddress,
+      names: consoleHost ?? [],
+      ...(consoleTlsDir === undefined ? {} : { tlsFolder: consoleTlsDir }),
+      ...(consoleTokens === undefined ? {} : { tokens: consoleTokens }),
+    },
+  };
+};
 
 const sourceOf = (options: Options, tools: Tools): Source => {
   const { files, kubernetes, allowLocalHosts, deletionDelay, apiAddress, apiTlsDir } = options;

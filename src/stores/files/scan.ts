@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { keyText } from "../../api/resource.ts";
 import type { Validation } from "../validation.ts";
 import { maxFileBytes, readContent, unreadable } from "./content.ts";
@@ -20,6 +21,8 @@ export interface FileReport {
   readonly content: FileContent;
   /** Keys that the file declared when it was last without a problem; what a broken file still stands for. */
   readonly lastKeys: readonly string[];
+  /** Of the bytes that this is from; absent when they could not be read. */
+  readonly digest?: string | undefined;
 }
 
 export interface ScanReport {
@@ -60,7 +63,11 @@ const documentsIn = ({ objects, secrets, problems }: FileContent): number =>
   Math.max(objects.length + secrets.length, problems.length > 0 ? 1 : 0);
 
 /** What reading a file gave. moving: it changed or went meanwhile. cut: valid, but perhaps not all of it. */
-type Reading = { readonly at: "moving" } | { readonly at: "whole" | "cut" | "failed"; readonly content: FileContent };
+type Reading =
+  | { readonly at: "moving" }
+  | { readonly at: "whole" | "cut" | "failed"; readonly content: FileContent; readonly digest?: string };
+
+export const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** `count: 16` is valid as `count: 1`, too: only an end of line, or a closing bracket, says that a file is whole. */
 const mayBeCut = (bytes: Uint8Array): boolean => {
@@ -171,7 +178,7 @@ export class Scanner {
     const secrets = content.secrets.map(({ values: _, ...secret }) => secret);
     // An error of reading may pass without a trace in the signature.
     const kept = reading.at === "failed" ? "" : signature;
-    return { file, signature: kept, content: { ...content, secrets }, lastKeys };
+    return { file, signature: kept, content: { ...content, secrets }, lastKeys, digest: reading.digest };
   }
 
   /** A file that may be cut is waited for until it was the same for ten scans; not at the first scan, which finds it at rest. */
@@ -191,7 +198,8 @@ export class Scanner {
       const bytes = await this.#fs.read(file);
       if (signatureOf(await this.#fs.stat(file)) !== signatureOf(stat)) return { at: "moving" };
       const content = readContent(file, bytes, stat, this.#validation);
-      return { at: content.problems.length === 0 && mayBeCut(bytes) ? "cut" : "whole", content };
+      const at = content.problems.length === 0 && mayBeCut(bytes) ? "cut" : "whole";
+      return { at, content, digest: digestOf(bytes) };
     } catch (error) {
       if (errorCode(error) === "ENOENT") return { at: "moving" };
       return { at: "failed", content: unreadable(file, reasonOf(error)) };

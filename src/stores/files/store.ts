@@ -15,7 +15,7 @@ import type { Place, Problem } from "./place.ts";
 import { checkFormat, ensureFormat, folderBatch, load, objectBatch } from "./records.ts";
 import type { Loaded } from "./records.ts";
 import { Scanner } from "./scan.ts";
-import type { ScanReport } from "./scan.ts";
+import type { FileReport, ScanReport } from "./scan.ts";
 import { sweep } from "./sweep.ts";
 import type { SweepOutput } from "./sweep.ts";
 import { Trigger } from "./trigger.ts";
@@ -105,6 +105,16 @@ export class FileStore extends ObjectTable {
         },
       ];
     });
+  }
+
+  /** A file as it was taken up last. */
+  file(path: string): FileReport | undefined {
+    return this.#scan.files.find(({ file }) => file === path);
+  }
+
+  /** The folders that are read, by their full paths. */
+  get folders(): readonly string[] {
+    return this.#files.folders;
   }
 
   /** Where an object's document is. */
