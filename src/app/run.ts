@@ -20,6 +20,8 @@ import { startPlane, type Plane } from "./plane.ts";
 import { systemRandom } from "./random.ts";
 
 const drawMs = 200;
+/** Objects that are shown in a millisecond at most: of many, all are looked at less often. */
+const shownAMs = 20;
 const graceMs = 30_000;
 const defaultDeadlineMs = 300_000;
 
@@ -155,7 +157,7 @@ class Show {
       if (done && !this.#welcomed) await this.#welcome(objects);
       if (exitWhenReady && done) return 0;
       if (exitWhenReady && Date.now() - this.#started > deadlineMs) return this.#late(objects);
-      await systemClock.sleep(drawMs, signal);
+      await systemClock.sleep(Math.max(drawMs, objects.length / shownAMs), signal);
     }
     this.#draw?.done();
     return 0;

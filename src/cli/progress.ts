@@ -1,5 +1,5 @@
 import type { Resource } from "../api/resource.ts";
-import { keyOf, keyText } from "../api/resource.ts";
+import { keyOf, keyOfText, keyText } from "../api/resource.ts";
 import { keyShort } from "./names.ts";
 import type { Colours } from "./print/colour.ts";
 import { conditionOf, isReady } from "./print/objects.ts";
@@ -58,26 +58,30 @@ const bar = (percent: number): string => {
 /** Says once what each object has come to: a line for a pipe when its state or reason changed. */
 export class ProgressLines {
   readonly #said = new Map<string, string>();
+  /** Looked at already; an object that changes is another one. */
+  readonly #seen = new WeakSet<Resource>();
 
   /** Lines for what changed since the last call. */
   next(objects: readonly Resource[]): readonly string[] {
-    const lines: string[] = [];
+    const lines = objects.filter((object) => !this.#seen.has(object)).flatMap((object) => this.#news(object));
+    return this.#said.size === objects.length ? lines : [...lines, ...this.#gone(objects)];
+  }
+
+  #news(object: Resource): readonly string[] {
+    this.#seen.add(object);
+    const key = keyText(keyOf(object));
+    const { name, state, reason, message } = standingOf(object);
+    const word = state === "ready" ? "Ready" : `${state === "stalled" ? "Stalled/" : ""}${reason}`;
+    if (this.#said.get(key) === word) return [];
+    this.#said.set(key, word);
+    return [state === "ready" ? `${name}: Ready` : `${name}: ${word}: ${message}`];
+  }
+
+  #gone(objects: readonly Resource[]): readonly string[] {
     const present = new Set(objects.map((object) => keyText(keyOf(object))));
-    for (const object of objects) {
-      const key = keyText(keyOf(object));
-      const { name, state, reason, message } = standingOf(object);
-      const word = state === "ready" ? "Ready" : `${state === "stalled" ? "Stalled/" : ""}${reason}`;
-      if (this.#said.get(key) === word) continue;
-      this.#said.set(key, word);
-      lines.push(state === "ready" ? `${name}: Ready` : `${name}: ${word}: ${message}`);
-    }
-    for (const key of this.#said.keys())
-      if (!present.has(key)) {
-        this.#said.delete(key);
-        const [kind = "", namespace = "", name = ""] = key.split("/");
-        lines.push(`${keyShort({ kind, namespace, name })}: gone`);
-      }
-    return lines;
+    const gone = [...this.#said.keys()].filter((key) => !present.has(key));
+    for (const key of gone) this.#said.delete(key);
+    return gone.map((key) => `${keyShort(keyOfText(key))}: gone`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Key, Resource } from "../api/resource.ts";
 import { ConflictError, RefusedError } from "../engine/ports.ts";
 import type { Clock, Draft, Objects, Random, Store } from "../engine/ports.ts";
 import { frozenCopy } from "./equal.ts";
+import { Listing } from "./listing.ts";
 import {
   bornOfDraft,
   deletionAsked,
@@ -51,8 +52,7 @@ export class ObjectTable implements Store {
   readonly counters: Counters = { objects: 0, batches: 0 };
   readonly #options: TableOptions;
   readonly #rows = new Map<string, Row>();
-  readonly #byKind = new Map<string, Map<string, Row>>();
-  readonly #lists = new Map<string, readonly Resource[]>();
+  readonly #byKind = new Map<string, Listing>();
   readonly #watchers = new Set<(key: Key) => void>();
   #revision = 0;
   #last: Promise<unknown> = Promise.resolve();
@@ -60,7 +60,7 @@ export class ObjectTable implements Store {
 
   constructor(options: TableOptions) {
     this.#options = options;
-    this.cache = { get: (key) => this.row(keyText(key))?.object, list: (kind) => this.#list(kind) };
+    this.cache = { get: (key) => this.row(keyText(key))?.object, list: (kind) => this.#ofKind(kind).list() };
   }
 
   /** Fills the table from what was persisted, without counting or waking. */
@@ -226,25 +226,21 @@ export class ObjectTable implements Store {
   }
 
   #set(key: string, row: Row | undefined): void {
-    const kind = key.slice(0, key.indexOf("/"));
-    const ofKind = this.#byKind.get(kind) ?? new Map<string, Row>();
-    this.#byKind.set(kind, ofKind);
-    this.#lists.delete(kind);
+    const ofKind = this.#ofKind(key.slice(0, key.indexOf("/")));
     if (row) {
       this.#rows.set(key, row);
-      ofKind.set(key, row);
+      ofKind.set(key, row.object);
     } else {
       this.#rows.delete(key);
       ofKind.delete(key);
     }
   }
 
-  #list(kind: string): readonly Resource[] {
-    const known = this.#lists.get(kind);
-    if (known) return known;
-    const rows = [...(this.#byKind.get(kind) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
-    const list = rows.map(([, row]) => row.object);
-    this.#lists.set(kind, list);
-    return list;
+  #ofKind(kind: string): Listing {
+    const present = this.#byKind.get(kind);
+    if (present) return present;
+    const fresh = new Listing();
+    this.#byKind.set(kind, fresh);
+    return fresh;
   }
 }

@@ -62,6 +62,8 @@ export class FileStore extends ObjectTable {
   #problems: readonly Problem[] = [];
   #scan: ScanReport = { folders: [], files: [], steady: false };
   #sweeping: Promise<void> = Promise.resolve();
+  /** Batches written when the last sweep ended. */
+  #sweptBatches = -1;
 
   /** Loads what is known and reads the files once. Problems of files are no errors: see `problems`. */
   static async open(options: FileStoreOptions): Promise<FileStore> {
@@ -200,6 +202,7 @@ export class FileStore extends ObjectTable {
   async #sweepOnce(): Promise<void> {
     const scan = await this.#scanner.scan();
     await this.exclusive(async () => {
+      if (this.#isSettled(scan)) return;
       const { clock, deletionDelayMs, validation } = this.#files;
       const out = sweep({
         scan,
@@ -216,7 +219,14 @@ export class FileStore extends ObjectTable {
       await this.#mark(out.marked);
       await this.commit(out.changes);
       this.#remember(scan, out);
+      this.#sweptBatches = this.counters.batches;
     });
+  }
+
+  /** Whether another sweep could only find what the last one found: the same files, the same objects, nothing that waits for its time. */
+  #isSettled(scan: ScanReport): boolean {
+    const quiet = this.#missing.size === 0 && this.#problems.length === 0;
+    return quiet && this.#sweptBatches === this.counters.batches && isSameScan(this.#scan, scan);
   }
 
   #remember(scan: ScanReport, out: SweepOutput): void {
@@ -249,3 +259,12 @@ export class FileStore extends ObjectTable {
     return { uid, now: clock.now() };
   }
 }
+
+/** A scanner gives the same report of a file again as long as that is as it was. */
+const isSameScan = (before: ScanReport, now: ScanReport): boolean =>
+  before.steady &&
+  now.steady &&
+  before.files.length === now.files.length &&
+  before.files.every((file, index) => file === now.files[index]) &&
+  before.folders.length === now.folders.length &&
+  [...before.folders, ...now.folders].every(({ problems }) => problems.length === 0);

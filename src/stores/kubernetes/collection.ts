@@ -1,5 +1,6 @@
 import { keyOf, keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
+import { Listing } from "../listing.ts";
 import type { Sink } from "./reflector.ts";
 import { trimmed } from "./trim.ts";
 import { compareVersions } from "./version.ts";
@@ -14,12 +15,11 @@ const isFinished = ({ metadata }: Resource): boolean =>
  */
 export class Collection implements Sink {
   readonly #wake: (key: Key) => void;
-  readonly #objects = new Map<string, Resource>();
+  readonly #objects = new Listing();
   /** What own writes removed, until the reflector has heard so: by key, with the last version that we know of. */
   readonly #gone = new Map<string, { readonly uid: string; readonly version: string }>();
   /** Everything up to this version was heard. */
   #heard = "";
-  #list: readonly Resource[] | undefined;
 
   constructor(wake: (key: Key) => void) {
     this.#wake = wake;
@@ -30,8 +30,7 @@ export class Collection implements Sink {
   }
 
   list(): readonly Resource[] {
-    this.#list ??= [...this.#objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
-    return this.#list;
+    return this.#objects.list();
   }
 
   replaced(objects: readonly Resource[], version: string): void {
@@ -45,7 +44,7 @@ export class Collection implements Sink {
       const heard = !uids.has(uid) && compareVersions(version, last) >= 0;
       if (restored || heard) this.#gone.delete(text);
     }
-    for (const [text, object] of this.#objects) {
+    for (const [text, object] of this.#objects.entries()) {
       const newer = compareVersions(object.metadata.resourceVersion, version) > 0;
       if (!listed.has(text) && (restored || !newer)) this.#drop(object);
     }
@@ -101,14 +100,12 @@ export class Collection implements Sink {
     if (gone && (gone.uid === uid || compareVersions(resourceVersion, gone.version) <= 0)) return;
     if (known && when === "newer" && compareVersions(known.metadata.resourceVersion, resourceVersion) >= 0) return;
     this.#objects.set(keyText(key), Object.isFrozen(raw) ? raw : trimmed(raw));
-    this.#list = undefined;
     this.#wake(key);
   }
 
   #drop(object: Resource): void {
     const key = keyOf(object);
     this.#objects.delete(keyText(key));
-    this.#list = undefined;
     this.#wake(key);
   }
 }
