@@ -1,5 +1,5 @@
 import type { Key } from "../../../src/api/resource.ts";
-import type { EventNote, EventRecorder, Journal, Store } from "../../../src/engine/ports.ts";
+import type { EventRecorder, Journal, Logger, Store } from "../../../src/engine/ports.ts";
 import type { Manifest } from "../../support/plane.ts";
 import type { Process } from "./process.ts";
 
@@ -23,17 +23,14 @@ export interface Backend {
   sync(documents: readonly Manifest[]): Promise<void>;
   annotate(key: Key, name: string, value: string): Promise<void>;
   /** Opens it for a process; undefined when that was told to end before. */
-  open(process: Process, ending: AbortSignal): Promise<Opened | undefined>;
+  open(process: Process, log: Logger, ending: AbortSignal): Promise<Opened | undefined>;
   /** Texts that were written where people or backups may read them; no secret may be in them. */
   readonly texts: () => Iterable<string>;
-  /** Processes that may be open at the same time. */
+  /** Processes that are kept alive. */
   readonly replicas: number;
+  /** Whether a process that is still there keeps others out. */
+  readonly exclusive: boolean;
   /** Something of its own goes wrong, until `heal`. Tells what, for the trace. */
   disturb(): string;
   heal(): void;
-}
-
-export interface Noted {
-  readonly key: Key;
-  readonly note: EventNote;
 }

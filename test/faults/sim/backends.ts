@@ -1,6 +1,7 @@
 import type { Backend } from "./backend.ts";
 import type { Chance } from "./chance.ts";
 import type { Climate } from "./climate.ts";
+import { FilesBackend } from "./filesBackend.ts";
 import { MemoryBackend } from "./memoryBackend.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { StoreKind } from "./story.ts";
@@ -19,6 +20,7 @@ export const backendOf = (kind: StoreKind, parts: BackendParts): Backend => {
     case "memory":
       return new MemoryBackend(parts);
     case "files":
+      return new FilesBackend(parts);
     case "kubernetes":
       throw new Error("not yet");
     default:

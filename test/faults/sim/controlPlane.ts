@@ -42,7 +42,7 @@ export const startControlPlane = async (
   { process, backend, network, host, log, massDelete }: PlaneParts,
   ending: AbortSignal,
 ): Promise<RunningPlane | undefined> => {
-  const opened = await backend.open(process, ending);
+  const opened = await backend.open(process, log, ending);
   if (!opened) return undefined;
   const { store, controlPlaneId, journal, events, epoch, raiseEpoch } = opened;
   const { clock, chance: random } = process;

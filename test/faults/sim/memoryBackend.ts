@@ -20,6 +20,7 @@ interface Parts {
 /** Objects in memory that outlive every process: each sees them at once, writes take time and may fail. */
 export class MemoryBackend implements Backend {
   readonly replicas = 1;
+  readonly exclusive = false;
   readonly #store: MemoryStore;
   readonly #parts: Parts;
   readonly #records = new Records();

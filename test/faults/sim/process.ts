@@ -18,6 +18,11 @@ export interface ProcessParts {
   readonly onEnd?: () => void;
 }
 
+export interface CallOptions {
+  /** local: by the machine itself, which does nothing for a process that has ended. */
+  readonly where?: "remote" | "local";
+}
+
 /**
  * A process of the control plane. All that it has of the world passes through here: once it is ended nothing reaches it and nothing of it
  * reaches the world, wherever it was; while it is paused (SIGSTOP, a frozen machine) all that comes waits.
@@ -71,12 +76,12 @@ export class Process {
    * A dealing with the world: the request leaves, is carried out there, and the answer comes back, each at its time. It may be carried
    * out though the process has ended since; it may fail before, or its answer may get lost after it was carried out.
    */
-  call<T>(label: string, work: () => T | Promise<T>, fails: "fails" | "works" = "fails"): Promise<T> {
+  call<T>(label: string, work: () => T | Promise<T>, { where = "remote" }: CallOptions = {}): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#deal();
     if (this.ended) return promise;
     const { climate, chance } = this;
-    const fate = fails === "fails" ? climate.fate(chance) : "well";
+    const fate = climate.fate(chance);
     const answer = (run: () => void): void => {
       this.scheduler.at(climate.delay(chance), "", () =>
         this.deliver(() => {
@@ -86,6 +91,7 @@ export class Process {
       );
     };
     const carryOut = async (): Promise<void> => {
+      if (where === "local" && this.ended) return;
       if (fate === "before") return answer(() => reject(new InjectedError(`${label} failed`)));
       try {
         const value = await work();

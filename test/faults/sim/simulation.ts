@@ -72,6 +72,7 @@ export class Simulation {
       chance: chance.fork("processes"),
       climate,
       replicas: this.backend.replicas,
+      exclusive: this.backend.exclusive,
       crashes,
       start: (process, ending) =>
         startControlPlane(

@@ -56,7 +56,10 @@ const worldOf = (chance: Chance): WorldSpec => {
 const editOf = (world: WorldSpec, chance: Chance): WorldSpec => {
   let next = world;
   for (let count = chance.int(1, 3); count > 0; count -= 1) next = change(next, chance.pick(editNames), chance);
-  return next;
+  // Where a loose machine will be nobody knows: a disk of a named host can't be meant for it.
+  const loose = new Set(next.vms.filter((vm) => vm.loose).map(({ name }) => name));
+  const disks = next.disks.map(({ vm, ...disk }) => (vm === undefined || loose.has(vm) ? disk : { ...disk, vm }));
+  return { ...next, disks };
 };
 
 /** A machine goes with all that is its own, and comes again under the same name. */

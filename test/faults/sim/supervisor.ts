@@ -16,6 +16,8 @@ export interface SupervisorParts {
   readonly chance: Chance;
   readonly climate: Climate;
   readonly replicas: number;
+  /** Another process can't begin while one is there. */
+  readonly exclusive: boolean;
   /** Whether processes crash by themselves, at some dealing with the world. */
   readonly crashes: boolean;
   readonly start: (process: Process, ending: AbortSignal) => Promise<RunningPlane | undefined>;
@@ -74,6 +76,10 @@ export class Supervisor {
     const old = this.#slots[at]?.process;
     if (!old || old.ended) return;
     old.pause();
+    if (this.#parts.exclusive) {
+      scheduler.at(ms.frozen, "", () => old.end("is killed as it hangs"));
+      return;
+    }
     scheduler.at(ms.frozen, "", () => old.resume());
     scheduler.at(ms.frozen + ms.lives, "", () => old.end("is killed at last"));
     this.#slots[at] = undefined;

@@ -1,0 +1,150 @@
+import { stringify } from "yaml";
+import { apiVersion } from "../../../src/api/kinds.ts";
+import { keyText, type Key, type Resource } from "../../../src/api/resource.ts";
+import { Epoch } from "../../../src/app/identity.ts";
+import { modelValidation } from "../../../src/app/validation.ts";
+import type { Logger } from "../../../src/engine/ports.ts";
+import { EventLog } from "../../../src/journal/events.ts";
+import { JobJournal } from "../../../src/journal/journal.ts";
+import { FileStore } from "../../../src/stores/files/store.ts";
+import { MemoryFileSystem } from "../../../src/stores/memory/filesystem.ts";
+import type { Manifest } from "../../support/plane.ts";
+import type { Backend, Opened } from "./backend.ts";
+import type { BackendParts } from "./backends.ts";
+import { folderSeenBy, SimulatedDisk, type FolderState } from "./disk.ts";
+import { keyOfManifest } from "./memoryBackend.ts";
+import type { Process } from "./process.ts";
+
+const folder = "/manifests";
+const prefix = "object/";
+
+/** YAML in a folder and a store on a disk, as `aetherv run --files` has them. One process at a time. */
+export class FilesBackend implements Backend {
+  readonly replicas = 1;
+  readonly exclusive = true;
+  readonly #parts: BackendParts;
+  readonly #fs = new MemoryFileSystem([folder]);
+  readonly #store: SimulatedDisk;
+  readonly #journal: SimulatedDisk;
+  readonly #written: string[] = [];
+  /** Documents by file, as the user has them; the folder may lag behind. */
+  readonly #files = new Map<string, string>();
+  #state: FolderState = "fine";
+  #live: { readonly process: Process; readonly store: FileStore } | undefined;
+
+  constructor(parts: BackendParts) {
+    this.#parts = parts;
+    this.#store = new SimulatedDisk((batch) => this.#stored(batch));
+    this.#journal = new SimulatedDisk((batch) => {
+      for (const text of batch.values()) if (text !== undefined) this.#written.push(text);
+    });
+  }
+
+  #stored(batch: ReadonlyMap<string, string | undefined>): void {
+    for (const [key, text] of batch) {
+      if (text !== undefined) this.#written.push(text);
+      if (!key.startsWith(prefix)) continue;
+      const object = text === undefined ? undefined : (JSON.parse(text) as { object: Resource }).object;
+      this.#parts.truth.holds(key.slice(prefix.length), object);
+    }
+  }
+
+  /** One file a document. Saving takes a moment, in which half of it is there. */
+  sync(documents: readonly Manifest[]): Promise<void> {
+    const { truth, chance, scheduler, climate } = this.#parts;
+    truth.wants(documents.map((one) => keyText(keyOfManifest(one))));
+    const wanted = new Map(documents.map((one) => [fileOf(one), textOf(one)]));
+    for (const [file, text] of wanted) {
+      if (this.#files.get(file) === text) continue;
+      this.#files.set(file, text);
+      if (climate.now.storeFails > 0 && chance.is(0.3)) {
+        this.#fs.write(file, text.slice(0, chance.int(0, text.length)));
+        scheduler.at(chance.wide(1, 2000), `${file} is whole`, () => this.#save(file));
+      } else this.#save(file);
+    }
+    for (const file of [...this.#files.keys()].filter((one) => !wanted.has(one))) {
+      this.#files.delete(file);
+      this.#save(file);
+    }
+    return Promise.resolve();
+  }
+
+  #save(file: string): void {
+    const text = this.#files.get(file);
+    if (text === undefined) this.#fs.remove(file);
+    else this.#fs.write(file, text);
+  }
+
+  /** As the CLI does, by the running process; nothing while there is none. */
+  annotate(key: Key, name: string, value: string): Promise<void> {
+    const { truth } = this.#parts;
+    if (!this.#live || this.#live.process.ended || this.#live.process.paused) return Promise.resolve();
+    void this.#live.store.setAnnotation(key, name, value).then(
+      ({ metadata }) => truth.annotates(metadata.uid, name, value),
+      () => undefined,
+    );
+    return Promise.resolve();
+  }
+
+  async open(process: Process, log: Logger): Promise<Opened> {
+    const { controlPlaneId } = this.#parts;
+    const data = this.#store.seenBy(process);
+    const { clock, chance: random } = process;
+    const epoch = await Epoch.next(data);
+    const records = { data: this.#journal.seenBy(process), clock, random, log };
+    const journal = await JobJournal.open(records);
+    const events = await EventLog.open(records);
+    const store = await FileStore.open({
+      folders: [folder],
+      data,
+      fs: folderSeenBy(process, this.#fs, () => this.#state),
+      clock,
+      random,
+      validation: modelValidation,
+      log,
+      deletionDelayMs: 30_000,
+    });
+    this.#live = { process, store };
+    const run = (signal: AbortSignal): Promise<void> => store.run(signal);
+    return { store, controlPlaneId, epoch: () => epoch.value, raiseEpoch: (min) => epoch.raise(min), journal, events, run };
+  }
+
+  texts(): Iterable<string> {
+    return this.#written;
+  }
+
+  disturb(): string {
+    const { chance, scheduler } = this.#parts;
+    const ms = chance.wide(50, 60_000);
+    const state = chance.pick<FolderState | "full" | "editor">(["gone", "unreadable", "empty", "full", "editor"]);
+    if (state === "editor") return this.#edit(chance.wide(1, 20_000));
+    if (state === "full") {
+      this.#store.full = this.#journal.full = true;
+      scheduler.at(ms, "the disk has space again", () => (this.#store.full = this.#journal.full = false));
+      return "the disk is full";
+    }
+    this.#state = state;
+    scheduler.at(ms, "the folder is back", () => (this.#state = "fine"));
+    return `the folder is ${state}`;
+  }
+
+  /** An editor that removes a file and writes it again, or writes it under another name first. */
+  #edit(ms: number): string {
+    const { chance, scheduler } = this.#parts;
+    const file = chance.pick([...this.#files.keys()]);
+    if (file === undefined) return "nothing to edit";
+    this.#fs.remove(file);
+    scheduler.at(ms, `${file} is saved again`, () => this.#save(file));
+    return `${file} is away`;
+  }
+
+  heal(): void {
+    this.#state = "fine";
+    this.#store.full = this.#journal.full = false;
+    for (const file of this.#files.keys()) this.#save(file);
+  }
+}
+
+const fileOf = ({ kind, metadata }: Manifest): string => `${folder}/${kind}-${metadata.name}.yaml`;
+
+const textOf = (manifest: Manifest): string => stringify({ apiVersion, ...manifest }, { aliasDuplicateObjects: false });
