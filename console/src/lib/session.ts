@@ -3,7 +3,8 @@ import { ApiError, request, useCredentials } from "./api.ts";
 import { Cell } from "./cell.svelte.ts";
 
 /** What the page may offer; the server decides again at each request. */
-export type Permission = "create" | "edit" | "delete" | "power" | "approve";
+export type Permission =
+  "create" | "edit" | "delete" | "power" | "restart" | "approve" | "pause" | "orphan" | "confirmDelete" | "restore";
 
 export interface Session {
   readonly mode: "files" | "kubernetes";
