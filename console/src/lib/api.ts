@@ -148,7 +148,9 @@ const collection = (kind: string, namespace: string | undefined): string => {
 const pathOf = (where: Where): string => `${collection(where.kind, where.namespace)}/${part(where.name)}`;
 
 const query = (values: Readonly<Record<string, string | number | boolean | undefined>>): string => {
-  const given = Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
+  const given = Object.entries(values).flatMap(([key, value]): [string, string][] =>
+    value === undefined ? [] : [[key, String(value)]],
+  );
   return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
 };
 

@@ -87,9 +87,7 @@ class Objects {
       let why = "The connection ended.";
       try {
         this.#seen = new Set();
-        for await (const data of messages(path, signal)) {
-          if (this.#take(JSON.parse(data) as ObjectChange)) attempt = 0;
-        }
+        for await (const change of messages<ObjectChange>(path, signal)) if (this.#take(change)) attempt = 0;
       } catch (error) {
         if (signal.aborted) return;
         why = error instanceof Error ? error.message : String(error);

@@ -60,10 +60,12 @@ const isPlainClick = (event: MouseEvent): boolean =>
 export const followLinks = (): (() => void) => {
   const click = (event: MouseEvent): void => {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
-    if (!link || !isPlainClick(event) || link.target || link.hasAttribute("download")) return;
-    if (link.origin !== window.location.origin || link.getAttribute("href")?.startsWith("#")) return;
+    if (!link || !isPlainClick(event) || link.hasAttribute("target") || link.hasAttribute("download")) return;
+    // Read as an attribute: the links of a picture (SVG) have no other.
+    const href = link.getAttribute("href") ?? "#";
+    if (!href.startsWith("/") || href.startsWith("//")) return;
     event.preventDefault();
-    navigate(`${link.pathname}${link.search}`);
+    navigate(href);
   };
   const back = (): void => {
     const { pathname, search } = window.location;

@@ -14,19 +14,33 @@ export interface Route {
   readonly section: string;
   readonly title: string;
   readonly params: Params;
-  readonly load: () => Promise<{ default: Component<{ params: Params }> }>;
+  readonly load: () => Promise<{ default: Page | Component }>;
 }
+
+/** A page that has no parameters takes none. */
+export type Page = Component<{ params: Params }>;
 
 type Load = Route["load"];
 type Pattern = readonly [pattern: string, title: string, load: Load, fixed?: Params];
 
 const list: Load = () => import("../pages/ListPage.svelte");
+const object: Load = () => import("../pages/ObjectPage.svelte");
 
 const form: Load = () => import("../forms/FormPage.svelte");
 
 const patterns: readonly Pattern[] = [
   ["/", "Overview", () => import("../pages/OverviewPage.svelte")],
   ...kindWords.map(({ kind, path, title }): Pattern => [`/${path}`, title, list, { kind }]),
+  ...kindWords.map(({ kind, path, title, namespaced }): Pattern => [
+    namespaced ? `/${path}/:namespace/:name` : `/${path}/:name`,
+    title,
+    object,
+    { kind },
+  ]),
+  ["/topology", "Topology", () => import("../pages/TopologyPage.svelte")],
+  ["/jobs", "Jobs", () => import("../pages/JobsPage.svelte")],
+  ["/jobs/:id", "Job", () => import("../pages/JobPage.svelte")],
+  ["/events", "Events", () => import("../pages/EventsPage.svelte")],
   ["/new/:kind", "New", form],
   ["/edit/:kind/:namespace/:name", "Edit", form],
 ];
