@@ -43,9 +43,9 @@ describe("what is offered for an object", () => {
       can: ["start", "edit", "pause", "delete"],
     },
     {
-      why: "being shut down by a guest that hangs: it can be turned off",
+      why: "being shut down by a guest that hangs: it can be turned off or saved",
       object: machine({ spec: { powerState: "Stopped" } }),
-      can: ["start", "turnOff", "edit", "pause", "delete"],
+      can: ["start", "turnOff", "save", "edit", "pause", "delete"],
     },
     {
       why: "changes wait: they can be approved",
