@@ -46,7 +46,7 @@ export const serveConsole = async (
     hosts: [...names, ...(isWildcard(host) ? [] : [host])],
     tls,
     now: () => clock.now(),
-    render: (objects) => objects.map(toText).join("---\n"),
+    render: (objects) => objects.map((object) => toText(object)).join("---\n"),
     log,
   });
   try {

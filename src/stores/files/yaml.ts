@@ -37,19 +37,27 @@ const tags = (all: Tags): Tags =>
     (tag) => typeof tag === "string" || !(unwanted.test(tag.tag) || ("format" in tag && tag.format === "TIME")),
   );
 
+/** What the library makes of a text, with the tokens that it comes from. */
+export const sourceDocuments = (text: string): readonly Document.Parsed[] => {
+  const all = parseAllDocuments(text, { ...reading, keepSourceTokens: true });
+  return "empty" in all ? [] : all;
+};
+
+const reading = {
+  version: "1.1",
+  prettyErrors: false,
+  // Ours is a set; the library compares each key with each.
+  uniqueKeys: false,
+  customTags: tags,
+} as const;
+
 /** Reads YAML or JSON as kubectl does (YAML 1.1 without times and base 60), several documents a file. Never throws. */
 export const parseYaml = (text: string): Parsed => {
   const at = positionsIn(text);
   const over = excess(text);
   if (over) return { documents: [], problems: [{ ...at(over.offset), message: over.message }] };
   try {
-    const all = parseAllDocuments(text, {
-      version: "1.1",
-      prettyErrors: false,
-      // Ours is a set; the library compares each key with each.
-      uniqueKeys: false,
-      customTags: tags,
-    });
+    const all = parseAllDocuments(text, reading);
     const results = "empty" in all ? [] : all.map((document) => read(document, at));
     return {
       documents: results.flatMap((result) => (result.document ? [result.document] : [])),

@@ -1,9 +1,12 @@
 import { keyText, type Key } from "../../../api/resource.ts";
 import { namespaceOf } from "../../rows.ts";
 import { isObject, type JsonObject } from "../part.ts";
+import { equalJson } from "../../equal.ts";
+import { positionsIn } from "../text.ts";
 import { parseYaml } from "../yaml.ts";
 import { EditRefusal } from "./refusal.ts";
-import { splicedText } from "./splice.ts";
+import { Unsplicable } from "./entries.ts";
+import { splicedText, withoutDocument } from "./splice.ts";
 import { toText } from "./text.ts";
 
 /** An object's document in a file's text. */
@@ -48,11 +51,26 @@ export const appended = (text: string, value: unknown): string => {
 export const replaced = (text: string, at: Found, value: object): string => {
   const { documents } = parseYaml(text);
   const whole = at.item === undefined ? value : withItem(documents[at.index]?.value, at.item, value);
-  const next = splicedText(text, at.index, whole);
-  const after = documentsOf(next, at.file);
-  if (after.every(({ key }) => keyText(key) !== keyText(at.key)))
-    throw new EditRefusal("byHand", at, "cannot be changed here without harm to the rest: change it by hand");
+  const next = spliced(text, at, whole);
+  const wanted = documents.map((document, index) => (index === at.index ? whole : document.value));
+  // Never is anything else written than what was meant, whatever the file looks like.
+  if (!equalJson(valuesOf(next), wanted))
+    throw new EditRefusal("byHand", at, "is written so that a change here would change more: change it by hand");
   return next;
+};
+
+const valuesOf = (text: string): readonly unknown[] => {
+  const { documents, problems } = parseYaml(text);
+  return problems.length > 0 ? [] : documents.map(({ value }) => value);
+};
+
+const spliced = (text: string, at: Found, value: unknown): string => {
+  try {
+    return splicedText(text, at.index, value);
+  } catch (error) {
+    if (!(error instanceof Unsplicable)) throw error;
+    throw new EditRefusal("byHand", { file: at.file, ...positionsIn(text)(error.offset) }, error.message);
+  }
 };
 
 const withItem = (list: unknown, item: number, value: object): object => {
@@ -63,10 +81,14 @@ const withItem = (list: unknown, item: number, value: object): object => {
 /** The text without the object's document; undefined when nothing would be left. */
 export const removed = (text: string, at: Found): string | undefined => {
   const { documents } = parseYaml(text);
-  const rest = documents.filter((_, index) => index !== at.index).map(({ value }) => value);
   const list = documents[at.index]?.value as { items?: readonly unknown[] } | undefined;
   if (at.item !== undefined && list?.items && list.items.length > 1)
-    return splicedText(text, at.index, { ...list, items: list.items.filter((_, index) => index !== at.item) });
-  if (rest.every((value) => value === null)) return undefined;
-  return rest.map(toText).join("---\n");
+    return spliced(text, at, { ...list, items: list.items.filter((_, index) => index !== at.item) });
+  const next = withoutDocument(text, at.index);
+  const wanted = documents.filter((_, index) => index !== at.index).map(({ value }) => value);
+  const isRight = equalJson(next === undefined ? [] : valuesOf(next).filter(notNull), wanted.filter(notNull));
+  if (!isRight) throw new EditRefusal("byHand", at, "cannot be taken out without harm to the rest: do it by hand");
+  return next;
 };
+
+const notNull = (value: unknown): boolean => value !== null;
