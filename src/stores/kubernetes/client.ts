@@ -1,7 +1,6 @@
-import { request } from "undici";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../engine/ports.ts";
-import type { Connection } from "./connection.ts";
+import type { Response, Wire } from "./connection.ts";
 import { isNotFound, KubeError, ofStatus } from "./error.ts";
 
 /** Verbs as RBAC has them. */
@@ -43,18 +42,18 @@ const maxRetryAfterMs = 30_000;
 export class KubeClient {
   /** Requests sent since the start. */
   readonly counts = new Map<Verb, number>();
-  readonly #connection: Connection;
+  readonly #wire: Wire;
   readonly #clock: Clock;
   readonly #onAnswer: (answer: Answer) => void;
 
-  constructor(connection: Connection, clock: Clock, onAnswer: (answer: Answer) => void = () => undefined) {
-    this.#connection = connection;
+  constructor(wire: Wire, clock: Clock, onAnswer: (answer: Answer) => void = () => undefined) {
+    this.#wire = wire;
     this.#clock = clock;
     this.#onAnswer = onAnswer;
   }
 
   get namespace(): string {
-    return this.#connection.namespace;
+    return this.#wire.namespace;
   }
 
   /** The answer's JSON. Sent again, after the time that the server asks for, when it is too busy (it did nothing then). */
@@ -73,7 +72,7 @@ export class KubeClient {
   /** The bytes of a watch as they come; `idleMs` without any is an error. */
   async stream(call: Call, idleMs: number): Promise<AsyncIterable<Uint8Array>> {
     const { statusCode, headers, body } = await this.#send(call, idleMs);
-    if (statusCode < 300) return body as AsyncIterable<Uint8Array>;
+    if (statusCode < 300) return body;
     throw await refusal(statusCode, headers, body);
   }
 
@@ -88,7 +87,7 @@ export class KubeClient {
   }
 
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#wire.close();
   }
 
   async #once<T>(call: Call): Promise<T> {
@@ -101,7 +100,7 @@ export class KubeClient {
     }
   }
 
-  async #send(call: Call, bodyTimeout: number): Promise<Dispatcher.ResponseData> {
+  async #send(call: Call, bodyTimeout: number): Promise<Response> {
     const { verb, path, signal } = call;
     const began = this.#clock.now().getTime();
     const answered = (code: number): void =>
@@ -117,19 +116,14 @@ export class KubeClient {
     }
   }
 
-  async #request(
-    { verb, path, query = {}, body, signal }: Call,
-    bodyTimeout: number,
-  ): Promise<Dispatcher.ResponseData> {
+  async #request({ verb, path, query = {}, body, signal }: Call, bodyTimeout: number): Promise<Response> {
     this.counts.set(verb, (this.counts.get(verb) ?? 0) + 1);
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
-    const url = `${this.#connection.server}${path}${given.length === 0 ? "" : `?${new URLSearchParams(given)}`}`;
     try {
-      const { headers, dispatcher } = await this.#connection.authorize();
-      return await request(url, {
+      return await this.#wire.send({
         method: methods[verb],
-        headers: { ...headers, accept: "application/json", ...contentType(verb, body) },
-        dispatcher,
+        path: given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`,
+        headers: { accept: "application/json", ...contentType(verb, body) },
         headersTimeout: answerMs,
         bodyTimeout,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -150,11 +144,7 @@ const isBusy = ({ code }: KubeError): boolean => code === 429 || code === 503;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const refusal = async (
-  code: number,
-  headers: Dispatcher.ResponseData["headers"],
-  body: Dispatcher.ResponseData["body"],
-): Promise<KubeError> => {
+const refusal = async (code: number, headers: Response["headers"], body: Response["body"]): Promise<KubeError> => {
   const text = await body.text().catch(() => "");
   const seconds = Number(headers["retry-after"]);
   const wait = headers["retry-after"] !== undefined && Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};

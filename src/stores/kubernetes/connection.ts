@@ -1,16 +1,46 @@
 import { readFile } from "node:fs/promises";
 import { HttpMethod, KubeConfig, RequestContext } from "@kubernetes/client-node";
-import { Agent, type Dispatcher } from "undici";
+import { Agent, request, type Dispatcher } from "undici";
 
-/** How a cluster is reached: the address, and the credentials of the moment. */
-export interface Connection {
-  /** Address of the API server without a slash at its end. */
-  readonly server: string;
+/** One HTTP request to the API server. */
+export interface Sent {
+  readonly method: Dispatcher.HttpMethod;
+  /** From the server's root, with the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Milliseconds until the answer must have begun, and between two parts of it. */
+  readonly headersTimeout: number;
+  readonly bodyTimeout: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The answer to one; its body is read once, in one of the ways. */
+export interface Response {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: AsyncIterable<Uint8Array> & { text(): Promise<string>; json(): Promise<unknown> };
+}
+
+/** What sends requests to one API server. Rejects when there is no answer. */
+export interface Wire {
   /** Namespace of the pod, else of the kubeconfig's context, else "default". */
   readonly namespace: string;
-  /** Credentials are read anew as they expire: tokens in files and of helper programs change while we run. */
-  authorize(): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly dispatcher: Dispatcher }>;
+  send(request: Sent): Promise<Response>;
   close(): Promise<void>;
+}
+
+/** How a cluster is reached: the address, and the credentials of the moment. */
+export interface Connection extends Wire {
+  /** Address of the API server without a slash at its end. */
+  readonly server: string;
+  /** Credentials are read anew as they expire: tokens in files and of helper programs change while we run. */
+  authorize(): Promise<Authorization>;
+}
+
+interface Authorization {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly dispatcher: Dispatcher;
 }
 
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -43,14 +73,19 @@ export const openConnection = async ({ kubeconfig, context }: ClusterName): Prom
   const dispatchers = memoise(config);
   const server = cluster.server.replace(/\/+$/, "");
   const inContext = config.getContextObject(config.getCurrentContext())?.namespace;
+  const authorize = async (): Promise<Authorization> => {
+    const context = new RequestContext(server, HttpMethod.GET);
+    await config.applySecurityAuthentication(context);
+    return { headers: context.getHeaders(), dispatcher: context.getDispatcher() ?? dispatchers.fallback() };
+  };
   return {
     server,
     namespace:
       (kubeconfig === undefined && context === undefined ? await podNamespace() : undefined) ?? inContext ?? "default",
-    async authorize() {
-      const request = new RequestContext(server, HttpMethod.GET);
-      await config.applySecurityAuthentication(request);
-      return { headers: request.getHeaders(), dispatcher: request.getDispatcher() ?? dispatchers.fallback() };
+    authorize,
+    async send({ path, headers: given, ...rest }) {
+      const { headers, dispatcher } = await authorize();
+      return await request(server + path, { ...rest, headers: { ...headers, ...given }, dispatcher });
     },
     close: () => dispatchers.close(),
   };

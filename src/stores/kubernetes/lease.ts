@@ -171,7 +171,8 @@ class HeldTerm implements Term {
     await this.#exclusive(async () => {
       this.#ended.abort();
       try {
-        await write(this.#options, releasedBy(this.#options, this.#lease), AbortSignal.timeout(this.#times.retryMs));
+        const lease = releasedBy(this.#options, this.#lease);
+        await within(this.#options.clock, this.#times.retryMs, (signal) => write(this.#options, lease, signal));
         this.#options.log.info({ identity: this.#options.identity }, "leadership given back");
       } catch (error) {
         // Nobody leads until the Lease runs out; that is all.
@@ -212,9 +213,13 @@ class HeldTerm implements Term {
     // Hardly beyond the deadline: but a process that was stopped for long asks once, and is told who leads now.
     const { deadlineMs } = this.#times;
     const left = Math.min(deadlineMs / 2, deadlineMs - this.#sinceRenewal());
-    const signal = AbortSignal.timeout(Math.max(deadlineMs / 10, left));
+    this.#lease = await within(clock, Math.max(deadlineMs / 10, left), (signal) => this.#written(epoch, signal));
+    this.#renewed = asked;
+  }
+
+  async #written(epoch: number, signal: AbortSignal): Promise<Lease> {
     try {
-      this.#lease = await write(this.#options, renewedBy(this.#options, this.#lease, epoch), signal);
+      return await write(this.#options, renewedBy(this.#options, this.#lease, epoch), signal);
     } catch (error) {
       if (!isConflict(error)) throw error;
       const present = await read(this.#options, signal);
@@ -222,9 +227,8 @@ class HeldTerm implements Term {
       if (present === undefined || holder !== this.#options.identity)
         throw new LostError(`${holder ?? "nobody"} holds the Lease`, { cause: error });
       // Somebody else edited it: it is still ours.
-      this.#lease = await write(this.#options, renewedBy(this.#options, present, epoch), signal);
+      return await write(this.#options, renewedBy(this.#options, present, epoch), signal);
     }
-    this.#renewed = asked;
   }
 
   /** One write at a time: each needs the version that the one before made. */
@@ -234,6 +238,19 @@ class HeldTerm implements Term {
     return done;
   }
 }
+
+/** Gives the work up, by its signal, once so many milliseconds of this clock have passed. */
+const within = async <T>(clock: Clock, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+  const [tooLate, done] = [new AbortController(), new AbortController()];
+  void clock.sleep(ms, done.signal).then(() => {
+    if (!done.signal.aborted) tooLate.abort(new Error(`no answer within ${ms / 1000} s`));
+  });
+  try {
+    return await work(tooLate.signal);
+  } finally {
+    done.abort();
+  }
+};
 
 class LostError extends Error {
   override readonly name = "LostError";

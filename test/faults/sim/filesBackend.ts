@@ -147,4 +147,11 @@ export class FilesBackend implements Backend {
 
 const fileOf = ({ kind, metadata }: Manifest): string => `${folder}/${kind}-${metadata.name}.yaml`;
 
-const textOf = (manifest: Manifest): string => stringify({ apiVersion, ...manifest }, { aliasDuplicateObjects: false });
+const texts = new WeakMap<Manifest, string>();
+
+/** Written once: the same documents are asked for again and again. */
+const textOf = (manifest: Manifest): string => {
+  const text = texts.get(manifest) ?? stringify({ apiVersion, ...manifest }, { aliasDuplicateObjects: false });
+  texts.set(manifest, text);
+  return text;
+};

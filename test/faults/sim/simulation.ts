@@ -51,6 +51,7 @@ export class Simulation {
   readonly alarms: string[] = [];
   /** Texts that were logged, for the search for secrets. */
   readonly logged: string[] = [];
+  #documents: readonly Manifest[] = [];
   wanted: WorldSpec = { hosts: [], vms: [], disks: [], nics: [], named: 0 };
 
   constructor({ chance, store, hosts, crashes, trace }: SimulationParts) {
@@ -131,14 +132,15 @@ export class Simulation {
 
   /** Makes the world what the user wants from now on. */
   async want(world: WorldSpec): Promise<void> {
+    if (this.wanted !== world) this.#documents = manifests(world);
     this.wanted = world;
-    await this.backend.sync([...manifests(world), ...this.#letGo(world)]);
+    await this.backend.sync([...this.#documents, ...this.#letGo()]);
   }
 
   /** Disks that are to go from machines that stay: their owner detaches them first, since a deletion would wait for that. */
-  #letGo(world: WorldSpec): readonly Manifest[] {
-    const disks = new Set(manifests(world).map(({ kind, metadata }) => `${kind}/${metadata.name}`));
-    const vms = new Set(world.vms.map(({ name }) => name));
+  #letGo(): readonly Manifest[] {
+    const disks = new Set(this.#documents.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+    const vms = new Set(this.wanted.vms.map(({ name }) => name));
     return (this.truth.list() as readonly VirtualDisk[]).flatMap(({ kind, metadata, spec }) => {
       const { attachment, ...detached } = kind === "VirtualDisk" ? spec : {};
       const { name, namespace = "", deletionTimestamp } = metadata;
@@ -173,7 +175,7 @@ export class Simulation {
       error: (fields, text) => {
         keep("error")(fields, text);
         const { err, error } = fields as { err?: unknown; error?: unknown };
-        this.#failure(text, err ?? error);
+        if (err !== undefined || error !== undefined) this.#failure(text, err ?? error);
       },
     };
   }

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { onTestFinished } from "vitest";
-import { Agent } from "undici";
+import { Agent, request } from "undici";
 import { systemClock } from "../../../../src/app/clock.ts";
 import { apiVersion } from "../../../../src/api/kinds.ts";
 import type { Resource } from "../../../../src/api/resource.ts";
 import { KubeClient } from "../../../../src/stores/kubernetes/client.ts";
+import type { Wire } from "../../../../src/stores/kubernetes/connection.ts";
 
 /** What a scripted server does with one request. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -33,13 +34,12 @@ export const scripted = async (
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  const connection = {
-    server: `http://127.0.0.1:${port}`,
+  const wire: Wire = {
     namespace: "default",
-    authorize: () => Promise.resolve({ headers: {}, dispatcher }),
+    send: ({ path, ...rest }) => request(`http://127.0.0.1:${port}${path}`, { ...rest, dispatcher }),
     close: () => Promise.resolve(),
   };
-  return { client: new KubeClient(connection, systemClock), asked };
+  return { client: new KubeClient(wire, systemClock), asked };
 };
 
 export const diskOf = (name: string, version: number, more: Partial<Resource["metadata"]> = {}): Resource => ({
