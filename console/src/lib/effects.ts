@@ -8,18 +8,18 @@ export interface EffectWords {
   readonly meaning: string;
 }
 
-/** What a change does to a running machine, in words. */
+/** What a change does to a running machine, in words; whether it waits for approval is the machine's own choice. */
 export const effects: Readonly<Record<Effect, EffectWords>> = {
   Hot: { tone: "ok", text: "Hot", meaning: "Made at once, while the machine runs." },
   Disruptive: {
     tone: "warn",
     text: "Disruptive",
-    meaning: "Made while the machine runs, but the guest may notice. Waits for approval.",
+    meaning: "Made while the machine runs, but the guest may notice.",
   },
   Restart: {
     tone: "warn",
     text: "Restart",
-    meaning: "Needs the machine off: it is shut down, changed and started again. Waits for approval.",
+    meaning: "Needs the machine off: it is shut down, changed and started again.",
   },
   Recreate: {
     tone: "bad",

@@ -41,6 +41,7 @@ const patterns: readonly Pattern[] = [
   ["/jobs", "Jobs", () => import("../pages/JobsPage.svelte")],
   ["/jobs/:id", "Job", () => import("../pages/JobPage.svelte")],
   ["/events", "Events", () => import("../pages/EventsPage.svelte")],
+  ["/trash", "Trash", () => import("../actions/TrashPage.svelte")],
   ["/new/:kind", "New", form],
   ["/edit/:kind/:namespace/:name", "Edit", form],
 ];
