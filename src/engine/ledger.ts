@@ -62,12 +62,16 @@ export const allocations = (world: World, except?: string): ((host: string) => A
   const excepted = except === undefined ? undefined : (byUid(machines).get(except) ?? byUid(disks).get(except));
   const apart = new Set<Placeable>(excepted ? [...assumed, excepted] : assumed);
   const unsettled = new Set([...apart].map(settledHost));
+  const coming = Map.groupBy(
+    assumed.filter((one) => one !== excepted),
+    (one) => placementIn(world, one),
+  );
   return (host) => {
     const place = { world, view: world.host(host), host: hostObject(world, host), owned: byUid(machines) };
     const settled = { machines: settledBy(machines).get(host) ?? none, disks: settledBy(disks).get(host) ?? none };
     const sum = unsettled.has(host) ? settledSum(place, without(settled, apart)) : knownSum(place, settled);
-    const coming = assumed.filter((one) => one !== excepted && placementIn(world, one) === host);
-    return coming.length === 0 ? sum : plus(sum, managedSum(place, ofKinds(coming)));
+    const here = coming.get(host);
+    return here ? plus(sum, managedSum(place, ofKinds(here))) : sum;
   };
 };
 

@@ -107,7 +107,7 @@ export class KeyedQueue {
     const due = this.#settings.clock.now().getTime() + ms;
     const present = this.#delayed.get(text);
     if (present && present.due <= due) return;
-    present?.cancel.abort();
+    present?.cancel.abort("earlier");
     const delayed: Delayed = { due, priority, cancel: new AbortController() };
     this.#delayed.set(text, delayed);
     void this.#arrive(key, ms, delayed);
@@ -128,7 +128,7 @@ export class KeyedQueue {
   drop(key: Key): void {
     const text = keyText(key);
     this.forget(key);
-    this.#delayed.get(text)?.cancel.abort();
+    this.#delayed.get(text)?.cancel.abort("dropped");
     this.#delayed.delete(text);
   }
 

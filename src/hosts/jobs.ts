@@ -204,7 +204,7 @@ export class Jobs {
         this.#search.lostReply(job, signal),
       ]);
     } finally {
-      settled.abort();
+      settled.abort("settled");
     }
   }
 

@@ -12,7 +12,7 @@ export class Latch {
 
   ring(): void {
     this.#rung = true;
-    this.#sleeper?.abort();
+    this.#sleeper?.abort("rung");
   }
 
   async sleep(ms: number): Promise<void> {

@@ -94,7 +94,7 @@ export class AgentSession {
     const done = new AbortController();
     const settle = (reply: Reply) => {
       if (!this.#pending.delete(id)) return;
-      done.abort();
+      done.abort("settled");
       resolve(reply);
     };
     this.#pending.set(id, { operation: request.operation, listener: options.listener ?? {}, settle });
