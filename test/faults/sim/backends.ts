@@ -2,6 +2,7 @@ import type { Backend } from "./backend.ts";
 import type { Chance } from "./chance.ts";
 import type { Climate } from "./climate.ts";
 import { FilesBackend } from "./filesBackend.ts";
+import { KubernetesBackend } from "./kubernetesBackend.ts";
 import { MemoryBackend } from "./memoryBackend.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { StoreKind } from "./story.ts";
@@ -22,7 +23,7 @@ export const backendOf = (kind: StoreKind, parts: BackendParts): Backend => {
     case "files":
       return new FilesBackend(parts);
     case "kubernetes":
-      throw new Error("not yet");
+      return new KubernetesBackend(parts);
     default:
       return kind satisfies never;
   }

@@ -59,4 +59,3 @@ export const folderSeenBy = (process: Process, fs: FileSystem, state: () => Fold
 };
 
 const failure = (code: string, path: string): Error => Object.assign(new Error(`${code}: ${path}`), { code });
-

@@ -106,7 +106,15 @@ export class FilesBackend implements Backend {
     });
     this.#live = { process, store };
     const run = (signal: AbortSignal): Promise<void> => store.run(signal);
-    return { store, controlPlaneId, epoch: () => epoch.value, raiseEpoch: (min) => epoch.raise(min), journal, events, run };
+    return {
+      store,
+      controlPlaneId,
+      epoch: () => epoch.value,
+      raiseEpoch: (min) => epoch.raise(min),
+      journal,
+      events,
+      run,
+    };
   }
 
   texts(): Iterable<string> {
