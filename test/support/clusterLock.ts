@@ -10,7 +10,11 @@ export const lockCluster = async (kubeconfig: string): Promise<() => Promise<voi
     .update(await readFile(kubeconfig))
     .digest("hex")
     .slice(0, 16);
-  const path = join(tmpdir(), `aetherv-cluster-${name}.lock`);
+  return lock(join(tmpdir(), `aetherv-cluster-${name}.lock`));
+};
+
+/** Waits until no other process of this machine holds the lock file; the answer gives it back. */
+export const lock = async (path: string): Promise<() => Promise<void>> => {
   for (;;) {
     try {
       await writeFile(path, String(process.pid), { flag: "wx" });
