@@ -23,6 +23,7 @@ const packages = {
   iproute2: "ip",
   e2fsprogs: "mkfs.ext4",
   fdisk: "sfdisk",
+  tcpdump: "tcpdump",
 };
 
 const isThere = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;

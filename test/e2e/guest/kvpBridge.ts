@@ -11,6 +11,8 @@ interface KvpVm {
   guest: { hostItems: Record<string, string>; guestItems: Record<string, string> };
 }
 
+export type Items = Readonly<Record<string, string>>;
+
 const PERIOD_MS = 200;
 
 /** Plays the VMBus and hv_kvp_daemon between an emulated machine and a guest of namespaces: carries items, changes none. */
@@ -20,7 +22,9 @@ export class KvpBridge {
   readonly #guest: NamespaceGuest;
   readonly #ended: Promise<void>;
   /** Every set of host items that went to the guest, oldest first. */
-  readonly #carried: Readonly<Record<string, string>>[] = [];
+  readonly #carried: Items[] = [];
+  #altered: (items: Items) => Items = (items) => items;
+  #broken = false;
   #stopping = false;
 
   private constructor(root: string, guest: NamespaceGuest, vmId: string) {
@@ -50,10 +54,29 @@ export class KvpBridge {
   async replay(generation: number): Promise<void> {
     const old = this.#carried.findLast((items) => `aetherv.config.${generation}.manifest` in items);
     if (!old) throw new Error(`generation ${generation} was never carried`);
-    const clear = (items: Readonly<Record<string, string>> = {}): boolean =>
-      !Object.keys(items).some((key) => key.startsWith("aetherv.config."));
+    const clear = (items: Items = {}): boolean => !Object.keys(items).some((key) => key.startsWith("aetherv.config."));
     await until("the guest's pool has no configuration", async () => clear(this.#carried.at(-1)));
     this.#guest.publishItems(itemsOf(old));
+  }
+
+  async runs(): Promise<boolean> {
+    return this.#find(await readHost(this.#root))?.state === "Running";
+  }
+
+  /** From now on the guest sees this of what is for it, as who runs the host may do. */
+  alter(change: (items: Items) => Items): void {
+    this.#altered = change;
+  }
+
+  /** Nothing of the host's is in the guest any more, and neither hears the other, until `mend`: as when hv_kvp_daemon ends. */
+  cut(): void {
+    this.#broken = true;
+    this.#carried.push({});
+    this.#guest.publishItems([]);
+  }
+
+  mend(): void {
+    this.#broken = false;
   }
 
   /** Rejects with what ended the bridge before its time. */
@@ -65,7 +88,7 @@ export class KvpBridge {
   async #run(): Promise<void> {
     for (; !this.#stopping; await sleep(PERIOD_MS)) {
       const vm = this.#find(await readHost(this.#root));
-      if (vm?.state !== "Running") continue;
+      if (vm?.state !== "Running" || this.#broken) continue;
       this.#toGuest(vm);
       await this.#toHost(vm);
     }
@@ -76,10 +99,10 @@ export class KvpBridge {
   }
 
   #toGuest(vm: KvpVm): void {
-    const { hostItems } = vm.guest;
-    if (JSON.stringify(hostItems) === JSON.stringify(this.#carried.at(-1))) return;
-    this.#guest.publishItems(itemsOf(hostItems));
-    this.#carried.push(hostItems);
+    const items = this.#altered(vm.guest.hostItems);
+    if (JSON.stringify(items) === JSON.stringify(this.#carried.at(-1))) return;
+    this.#guest.publishItems(itemsOf(items));
+    this.#carried.push(items);
   }
 
   async #toHost(vm: KvpVm): Promise<void> {
@@ -92,7 +115,6 @@ export class KvpBridge {
   }
 }
 
-const itemsOf = (items: Readonly<Record<string, string>>): readonly KvpItem[] =>
-  Object.entries(items).map(([key, value]) => ({ key, value }));
+const itemsOf = (items: Items): readonly KvpItem[] => Object.entries(items).map(([key, value]) => ({ key, value }));
 
 const machines = (host: EmulatedHost): readonly KvpVm[] => (host.vms ?? []) as unknown as readonly KvpVm[];

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -70,6 +72,8 @@ export class NamespaceGuest {
     const script = join(repository, "test/rigs/guest-linux/start.sh");
     this.#rig = spawn("sh", [script, this.#folder, agentFolder, "00:15:5d:01:02:03", packageFile() ?? ""], {
       stdio: ["ignore", "ignore", "inherit"],
+      // A process group of its own, so that `stop` ends all of it, ready or not.
+      detached: true,
     });
   }
 
@@ -112,9 +116,33 @@ export class NamespaceGuest {
   /** Starts the agent; `prefix` are lines of shell that are run after its parts were loaded and before its main. */
   start(prefix = ":"): void {
     const lines = `export AETHERV_SOURCED=1 AETHERV_HOME=/opt/agent AETHERV_POLL_SECONDS=1; . /opt/agent/aetherv-guest; ${prefix}; main run`;
-    const agent = spawn("nsenter", [...this.#inside(), "sh", "-c", lines], { stdio: ["ignore", "ignore", "pipe"] });
+    // A process group of its own: `kill` ends all of it, as the init of a guest does with what is left of a service.
+    const agent = spawn("nsenter", [...this.#inside(), "sh", "-c", lines], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    });
     agent.stderr.on("data", (chunk: Buffer) => (this.log += chunk.toString()));
     this.#agent = agent;
+  }
+
+  /** Ends the agent and its modules at once; services that it started go on. */
+  async kill(): Promise<void> {
+    if (this.#agent?.pid !== undefined && this.#agent.exitCode === null && this.#agent.signalCode === null) {
+      endProcess(-this.#agent.pid);
+      await this.ended();
+    }
+  }
+
+  /** As a power cut, and the next start as far as it goes without an init: all processes end, /run is empty, then network and services come up. The agent does not. */
+  reboot(): void {
+    this.in("kill -9 -1");
+    const empty = "find /run -mindepth 1 -delete; mkdir -p /run/network; ip addr flush dev eth0; ip link set eth0 down";
+    this.in(`${empty}; ifup -a --force; for start in /etc/rc2.d/S*; do [ ! -x "$start" ] || "$start" start; done`);
+  }
+
+  /** A process in the network namespace outside of the guest; the device `outside` there is the other end of its cable. */
+  get outside(): number {
+    return this.#outside;
   }
 
   /** Resolves when the agent has ended by itself (or by a fault of the test). */
@@ -164,12 +192,10 @@ export class NamespaceGuest {
 
   async stop(): Promise<void> {
     // The guest's first process takes all others with it.
-    for (const id of [this.#guest, this.#outside]) if (id > 0) endProcess(id);
-    if (this.#rig.exitCode === null && this.#rig.signalCode === null)
-      await new Promise((resolve) => {
-        this.#rig.once("exit", resolve);
-        if (!this.#rig.kill("SIGKILL")) resolve(undefined);
-      });
+    if (this.#guest > 0) endProcess(this.#guest);
+    const ended = this.#rig.exitCode === null && this.#rig.signalCode === null ? once(this.#rig, "exit") : undefined;
+    if (this.#rig.pid !== undefined) endProcess(-this.#rig.pid);
+    await ended;
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -29,22 +29,28 @@ export const heard = (pool: Buffer) => {
   return found.at === "heard" ? found.report : undefined;
 };
 
+interface Sealing {
+  /** The signer, a name in keys.json. */
+  readonly by?: "one" | "two";
+  readonly vm?: string;
+}
+
 /** Seals a configuration for the key that a guest published; the items of pool 0. */
 export const sealedItems = async (
   spki: string,
   generation: number,
   lines: readonly Line[],
-  by: "one" | "two" = "one",
+  { by = "one", vm = vmId }: Sealing = {},
 ): Promise<{ readonly items: readonly KvpItem[]; readonly hash: string }> => {
   const key = guestKeyOf(spki);
   if (!key) throw new Error("the guest published no key");
   const signer = await openSigner({ ...keys.signers[by], digestKey: btoa("d".repeat(32)), handovers: [] });
   const head: readonly Line[] = [
     ["format", "1"],
-    ["vm", vmId],
+    ["vm", vm],
     ["generation", String(generation)],
     ["os", "Linux"],
   ];
-  const sealed = await seal(signer, { vmId, generation, key }, payloadText([...head, ...lines]));
+  const sealed = await seal(signer, { vmId: vm, generation, key }, payloadText([...head, ...lines]));
   return { items: [...signerItems(signer), ...configItems(generation, sealed)], hash: sha256Hex(sealed) };
 };
