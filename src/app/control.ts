@@ -8,6 +8,7 @@ import type { HostDirectory } from "../hosts/directory.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
 import type * as Api from "../server/control.ts";
 import { planObjects } from "./plan/planner.ts";
+import { watchObjects } from "./watch.ts";
 
 /** What a LocalControl answers from. Parts that a stopped control plane lacks are undefined. */
 export interface ControlParts {
@@ -73,35 +74,8 @@ export class LocalControl implements ControlPlane {
     return Promise.resolve(this.#parts.objects.get(key));
   }
 
-  async *watch(kindNames: readonly string[], signal: AbortSignal): AsyncGenerator<Api.ObjectChange> {
-    const wanted = new Set(kindNames);
-    const pending = new Map<string, Key>();
-    const news = new Bell();
-    const ended = new AbortController();
-    signal.addEventListener("abort", () => (ended.abort(), news.ring()), { once: true });
-    try {
-      await this.#parts.watch((key) => {
-        if (!wanted.has(key.kind)) return;
-        pending.set(keyText(key), key);
-        news.ring();
-      }, ended.signal);
-      let synced = false;
-      while (!ended.signal.aborted) {
-        const batch = [...pending.values()];
-        pending.clear();
-        for (const key of batch) yield this.#change(key);
-        if (!synced) yield { type: "synced" };
-        synced = true;
-        if (pending.size === 0) await news.wait();
-      }
-    } finally {
-      ended.abort();
-    }
-  }
-
-  #change(key: Key): Api.ObjectChange {
-    const object = this.#parts.objects.get(key);
-    return object ? { type: "changed", key, object } : { type: "removed", key };
+  watch(kindNames: readonly string[], signal: AbortSignal): AsyncIterable<Api.ObjectChange> {
+    return watchObjects(this.#parts, kindNames, signal);
   }
 
   async annotate(key: Key, annotations: Readonly<Record<string, string | null>>): Promise<Resource> {
@@ -272,23 +246,6 @@ const trashEntry = (host: string, item: TrashItem): Api.TrashEntry => ({
   purgeAt: item.purgeAt,
   fileSize: item.fileSize,
 });
-
-/** Wakes one waiter; a ring before the wait is not lost. */
-class Bell {
-  #rung = false;
-  #waiter: (() => void) | undefined;
-
-  ring(): void {
-    this.#rung = true;
-    this.#waiter?.();
-  }
-
-  async wait(): Promise<void> {
-    if (!this.#rung) await new Promise<void>((resolve) => (this.#waiter = resolve));
-    this.#rung = false;
-    this.#waiter = undefined;
-  }
-}
 
 const settleMs = 30_000;
 

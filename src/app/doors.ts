@@ -50,6 +50,11 @@ export class Doors {
     }
   }
 
+  /** Who answers at present. */
+  get control(): ControlPlane {
+    return this.#control;
+  }
+
   /** From now on this one answers. */
   async lead(control: ControlPlane): Promise<void> {
     this.#control = control;

@@ -9,12 +9,14 @@ import { ControlError } from "../server/control.ts";
 import { tokenAudience } from "../server/remote.ts";
 import { StandbyControl } from "../server/standby.ts";
 import { KubeClient } from "../stores/kubernetes/client.ts";
-import { openConnection } from "../stores/kubernetes/connection.ts";
+import { openConnection, type Connection } from "../stores/kubernetes/connection.ts";
 import { KubeEvents } from "../stores/kubernetes/events.ts";
 import { patientIdentity } from "../stores/kubernetes/identity.ts";
 import { acquireLease, holderOf, type Term } from "../stores/kubernetes/lease.ts";
 import { Reviews } from "../stores/kubernetes/reviews.ts";
 import { KubernetesStore } from "../stores/kubernetes/store.ts";
+import type { ConsoleChoice } from "../cli/context.ts";
+import type { ConsoleServer } from "./console/serve.ts";
 import { Doors, type ApiAddress } from "./doors.ts";
 import { openRecords, type Records } from "./history.ts";
 import { applyHosts } from "./hosts.ts";
@@ -35,6 +37,7 @@ export interface KubernetesOptions extends Parts {
   readonly data: string;
   /** Where callers of the cluster reach what only the control plane knows; nowhere if not given. */
   readonly api?: ApiAddress;
+  readonly console?: ConsoleChoice | undefined;
   readonly monitoring?: Monitoring | undefined;
 }
 
@@ -48,13 +51,16 @@ export const startKubernetesPlane = async (
 ): Promise<Plane | undefined> => {
   const { data, clock, random, log, monitoring } = options;
   checkSocketPath(dataPaths(data).socket);
-  const client = new KubeClient(await openConnection(options), clock, (answer) => monitoring?.apiAnswered(answer));
+  const connection = await openConnection(options);
+  const client = new KubeClient(connection, clock, (answer) => monitoring?.apiAnswered(answer));
   const instance = `${hostname()}_${random.uuid().slice(0, 8)}`;
   const store = new KubernetesStore({ client, namespaces: options.namespaces, clock, random, log });
   monitoring?.follows(store.synced);
   const following = new AbortController();
   const doors = await openDoors(options, client);
-  const standby: Standby = { options, client, store, instance, doors, following, running: store.run(following.signal) };
+  const warm = { options, client, store, instance, doors, following, running: store.run(following.signal) };
+  const served = await openConsole(warm, connection);
+  const standby: Standby = { ...warm, served };
   try {
     const lease = { client, clock, random, log, namespace: client.namespace, name: leaseName, identity: instance };
     log.info({ instance, namespace: client.namespace }, "waiting for the leadership");
@@ -66,6 +72,22 @@ export const startKubernetesPlane = async (
   }
   await leave(standby);
   return undefined;
+};
+
+/** A standby serves it, too: its caches are warm. Loaded where it is wanted. */
+const openConsole = async (
+  warm: Omit<Standby, "served">,
+  connection: Connection,
+): Promise<ConsoleServer | undefined> => {
+  const { options, store, doors } = warm;
+  if (!options.console) return undefined;
+  try {
+    const { openKubeConsole } = await import("./console/kubernetes.ts");
+    return await openKubeConsole(options.console, { ...options, connection, store, control: () => doors.control });
+  } catch (error) {
+    await leave({ ...warm, served: undefined });
+    throw error;
+  }
 };
 
 /** A process that waits says so, and who leads. */
@@ -95,12 +117,15 @@ interface Standby {
   readonly store: KubernetesStore;
   readonly instance: string;
   readonly doors: Doors;
+  /** The console, if it is served. */
+  readonly served: ConsoleServer | undefined;
   /** Ends the following of the API server. */
   readonly following: AbortController;
   readonly running: Promise<void>;
 }
 
-const leave = async ({ following, running, client, doors }: Standby): Promise<void> => {
+const leave = async ({ following, running, client, doors, served }: Standby): Promise<void> => {
+  await served?.close();
   await doors.close();
   following.abort();
   await running;
@@ -186,7 +211,7 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
     throw error;
   }
   const plane = { control, objects: store.cache, hosts, controller, controlPlaneId, stop };
-  return { ...plane, problems: () => [], lost: term.lost };
+  return { ...plane, problems: () => [], lost: term.lost, console: standby.served?.url };
 };
 
 const lossOf = (term: Term): Promise<never> =>

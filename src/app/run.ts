@@ -49,7 +49,7 @@ export const runControlPlane = async (
   try {
     const plane = await start(options, { log, monitoring }, signal);
     if (!plane) return 0;
-    if (plane.console !== undefined) terminal.err(consoleText(plane.console, options.data));
+    if (plane.console !== undefined) terminal.err(consoleText(plane.console, options));
     const showing = new Show(plane, options, terminal);
     const code = await showing.until(signal);
     terminal.err(signal.aborted ? "stopping: waiting for running jobs (machines go on as they are)\n" : "");
@@ -61,8 +61,10 @@ export const runControlPlane = async (
 };
 
 /** The token is told by a command of its own: what a control plane says often ends in a log. */
-const consoleText = (url: string, data: string): string =>
-  `console: ${url} (to log in: aetherv console --data ${data})\n`;
+const consoleText = (url: string, { source, data }: RunOptions): string =>
+  source.mode === "files"
+    ? `console: ${url} (to log in: aetherv console --data ${data})\n`
+    : `console: ${url} (to log in: a token of the cluster, as of kubectl create token)\n`;
 
 /** Nothing is loaded, counted or watched where nobody asks for it. */
 const startMonitoring = async (
@@ -98,7 +100,7 @@ const start = async (
         console: choice,
       });
     case "kubernetes":
-      return startKubernetes({ ...parts, ...source }, signal);
+      return startKubernetes({ ...parts, ...source, console: choice }, signal);
     default:
       return source satisfies never;
   }

@@ -26,8 +26,8 @@ export interface StatusDetails {
 
 /** One thing wrong with an object; `field` as spec.disks[0].name. */
 export interface StatusCause {
-  readonly reason: string;
-  readonly message: string;
+  readonly reason?: string;
+  readonly message?: string;
   readonly field?: string;
 }
 
@@ -138,7 +138,9 @@ interface Versions {
 
 /** The object is not valid: one cause for each field. */
 export const invalid = (kind: string, name: string, causes: readonly StatusCause[]): ApiError => {
-  const texts = causes.map(({ field, message }) => (field === undefined ? message : `${field}: ${message}`));
+  const texts = causes.map(({ field, message }) =>
+    field === undefined ? (message ?? "") : `${field}: ${message ?? ""}`,
+  );
   const all = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
   return new ApiError("Invalid", `${kind}.aetherv.io "${name}" is invalid: ${all}`, { ...about(kind, name), causes });
 };

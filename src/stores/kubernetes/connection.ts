@@ -36,6 +36,8 @@ export interface Connection extends Wire {
   readonly server: string;
   /** Credentials are read anew as they expire: tokens in files and of helper programs change while we run. */
   authorize(): Promise<Authorization>;
+  /** The same cluster with somebody else's token, and nothing of our own credentials. It has nothing to close. */
+  withToken(token: string): Connection;
 }
 
 interface Authorization {
@@ -70,26 +72,38 @@ export const openConnection = async ({ kubeconfig, context }: ClusterName): Prom
   // What client-node takes where it finds nothing; nobody serves there any more.
   if (cluster.server === "http://localhost:8080")
     throw new Error("there is none ($KUBECONFIG, ~/.kube/config), nor the account of a pod");
-  const dispatchers = memoise(config);
+  const bare = new KubeConfig();
+  bare.loadFromClusterAndUser(cluster, { name: "caller" });
+  const [own, others] = [memoise(config), memoise(bare)];
   const server = cluster.server.replace(/\/+$/, "");
   const inContext = config.getContextObject(config.getCurrentContext())?.namespace;
-  const authorize = async (): Promise<Authorization> => {
-    const context = new RequestContext(server, HttpMethod.GET);
-    await config.applySecurityAuthentication(context);
-    return { headers: context.getHeaders(), dispatcher: context.getDispatcher() ?? dispatchers.fallback() };
+  const namespace =
+    (kubeconfig === undefined && context === undefined ? await podNamespace() : undefined) ?? inContext ?? "default";
+  const withToken = (token: string): Connection => {
+    const authorize = async (): Promise<Authorization> => {
+      const { headers, dispatcher } = await authorization(server, bare, others);
+      return { headers: { ...headers, authorization: `Bearer ${token}` }, dispatcher };
+    };
+    const send = sender(server, authorize);
+    return { server, namespace, authorize, send, withToken, close: () => Promise.resolve() };
   };
-  return {
-    server,
-    namespace:
-      (kubeconfig === undefined && context === undefined ? await podNamespace() : undefined) ?? inContext ?? "default",
-    authorize,
-    async send({ path, headers: given, ...rest }) {
-      const { headers, dispatcher } = await authorize();
-      return await request(server + path, { ...rest, headers: { ...headers, ...given }, dispatcher });
-    },
-    close: () => dispatchers.close(),
-  };
+  const authorize = (): Promise<Authorization> => authorization(server, config, own);
+  const close = async (): Promise<void> => void (await Promise.all([own.close(), others.close()]));
+  return { server, namespace, authorize, send: sender(server, authorize), withToken, close };
 };
+
+const authorization = async (server: string, config: KubeConfig, dispatchers: Dispatchers): Promise<Authorization> => {
+  const context = new RequestContext(server, HttpMethod.GET);
+  await config.applySecurityAuthentication(context);
+  return { headers: context.getHeaders(), dispatcher: context.getDispatcher() ?? dispatchers.fallback() };
+};
+
+const sender =
+  (server: string, authorize: Connection["authorize"]): Wire["send"] =>
+  async ({ path, headers: given, ...rest }) => {
+    const { headers, dispatcher } = await authorize();
+    return await request(server + path, { ...rest, headers: { ...headers, ...given }, dispatcher });
+  };
 
 const podNamespace = async (): Promise<string | undefined> => {
   try {
@@ -99,8 +113,14 @@ const podNamespace = async (): Promise<string | undefined> => {
   }
 };
 
+interface Dispatchers {
+  /** For what needs no options. */
+  fallback(): Dispatcher;
+  close(): Promise<void>;
+}
+
 /** One dispatcher for each set of TLS options, so that requests share connections. A rotated certificate makes a new one. */
-const memoise = (config: KubeConfig): { fallback(): Dispatcher; close(): Promise<void> } => {
+const memoise = (config: KubeConfig): Dispatchers => {
   const kept = new Map<string, Dispatcher>();
   const maker = config as unknown as DispatcherMaker;
   const original = maker.createDispatcher.bind(config);

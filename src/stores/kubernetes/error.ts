@@ -30,7 +30,7 @@ interface More {
 interface StatusDetails {
   /** Of the object that the error is about. */
   readonly name?: string;
-  readonly causes?: readonly { readonly field?: string; readonly message?: string }[];
+  readonly causes?: readonly { readonly reason?: string; readonly field?: string; readonly message?: string }[];
 }
 
 interface Status {

@@ -1,10 +1,15 @@
 import type { Clock, Logger, Random } from "../../engine/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeError } from "./error.ts";
-import { microTime } from "./microTime.ts";
-
-/** Annotation of the Lease: the highest epoch that any holder has used. */
-export const epochAnnotation = "aetherv.io/epoch";
+import {
+  epochOf,
+  heldBy,
+  readLease,
+  releasedBy,
+  renewedBy,
+  writeLease,
+  type Lease,
+} from "./leaseObject.ts";
 
 export interface LeaseOptions {
   readonly client: KubeClient;
@@ -15,6 +20,10 @@ export interface LeaseOptions {
   readonly name: string;
   /** Unique for each process: the pod's name and something random. */
   readonly identity: string;
+  /** Label by which the Leases of these replicas are found; none where nobody looks for it. */
+  readonly group?: string;
+  /** Over how many shards the hosts are spread, for others to see; not told if not given. */
+  readonly shards?: number;
   readonly times?: LeaseTimes;
 }
 
@@ -28,25 +37,7 @@ export interface LeaseTimes {
   readonly retryMs: number;
 }
 
-const defaultTimes: LeaseTimes = { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 };
-
-interface Lease {
-  readonly metadata: {
-    readonly name: string;
-    readonly resourceVersion?: string;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-  readonly spec?: LeaseSpec;
-}
-
-interface LeaseSpec {
-  readonly holderIdentity?: string;
-  readonly leaseDurationSeconds?: number;
-  /** metav1.MicroTime. */
-  readonly acquireTime?: string;
-  readonly renewTime?: string;
-  readonly leaseTransitions?: number;
-}
+export const defaultTimes: LeaseTimes = { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 };
 
 /** A time of leadership. */
 export interface Term {
@@ -64,37 +55,43 @@ export interface Term {
 
 /** Who holds a Lease; undefined when nobody does. */
 export const holderOf = async (client: KubeClient, namespace: string, name: string): Promise<string | undefined> => {
-  const holder =
-    (await client.find<Lease>(`${collection({ namespace })}/${encodeURIComponent(name)}`))?.spec?.holderIdentity ?? "";
+  const holder = (await readLease({ client, namespace, name }))?.spec?.holderIdentity ?? "";
   return holder === "" ? undefined : holder;
 };
 
 /** Waits until this process may lead; undefined when the signal fired before. */
 export const acquireLease = async (options: LeaseOptions, signal: AbortSignal): Promise<Term | undefined> => {
-  const { clock, random, log, identity, times = defaultTimes } = options;
+  const { clock, random, times = defaultTimes } = options;
   const seen = new Sight(clock);
   while (!signal.aborted) {
-    try {
-      const lease = await read(options, signal);
-      if (seen.isFree(lease)) {
-        const asked = clock.now().getTime();
-        const epoch = epochOf(lease) + 1;
-        const taken = await write(options, heldBy(options, lease, epoch), signal);
-        log.info({ identity, epoch }, "leadership acquired");
-        return new HeldTerm(options, taken, epoch, asked);
-      }
-    } catch (error) {
-      if (signal.aborted) break;
-      // Lost the race for the Lease, or no answer: both are tried again.
-      if (!isConflict(error)) log.warn({ err: error }, "the Lease cannot be read or taken; it is tried again");
-    }
+    const term = await tryLease(options, seen, signal);
+    if (term) return term;
     await clock.sleep(times.retryMs * (0.8 + random.next() * 0.4), signal);
   }
   return undefined;
 };
 
+/** Takes the Lease if it is free; undefined when it is not, or the server does not answer. */
+export const tryLease = async (options: LeaseOptions, seen: Sight, signal: AbortSignal): Promise<Term | undefined> => {
+  const { clock, log, identity, name } = options;
+  try {
+    const lease = await readLease(options, signal);
+    if (!seen.isFree(lease)) return undefined;
+    const asked = clock.now().getTime();
+    const epoch = epochOf(lease) + 1;
+    const taken = await writeLease(options, heldBy(options, lease, epoch), signal);
+    log.info({ identity, epoch, lease: name }, "leadership acquired");
+    return new HeldTerm(options, taken, epoch, asked);
+  } catch (error) {
+    // Lost the race for the Lease, or no answer: both are tried again.
+    if (!signal.aborted && !isConflict(error))
+      log.warn({ err: error, lease: name }, "the Lease cannot be read or taken; it is tried again");
+    return undefined;
+  }
+};
+
 /** Tells whether a Lease is free by this machine's own clock: those of others may be wrong. */
-class Sight {
+export class Sight {
   readonly #clock: Clock;
   #version = "";
   #since = 0;
@@ -219,15 +216,15 @@ class HeldTerm implements Term {
 
   async #written(epoch: number, signal: AbortSignal): Promise<Lease> {
     try {
-      return await write(this.#options, renewedBy(this.#options, this.#lease, epoch), signal);
+      return await writeLease(this.#options, renewedBy(this.#options, this.#lease, epoch), signal);
     } catch (error) {
       if (!isConflict(error)) throw error;
-      const present = await read(this.#options, signal);
+      const present = await readLease(this.#options, signal);
       const holder = present?.spec?.holderIdentity;
       if (present === undefined || holder !== this.#options.identity)
         throw new LostError(`${holder ?? "nobody"} holds the Lease`, { cause: error });
       // Somebody else edited it: it is still ours.
-      return await write(this.#options, renewedBy(this.#options, present, epoch), signal);
+      return await writeLease(this.#options, renewedBy(this.#options, present, epoch), signal);
     }
   }
 
@@ -259,52 +256,3 @@ class LostError extends Error {
 const isConflict = (error: unknown): boolean =>
   error instanceof KubeError && (error.code === 409 || error.code === 404);
 
-const epochOf = (lease: Lease | undefined): number => {
-  const value = Number(lease?.metadata.annotations?.[epochAnnotation] ?? 0);
-  return Number.isSafeInteger(value) && value > 0 ? value : 0;
-};
-
-const withEpoch = ({ metadata }: Lease, epoch: number): Lease["metadata"] => ({
-  ...metadata,
-  annotations: { ...metadata.annotations, [epochAnnotation]: String(epoch) },
-});
-
-const heldBy = (options: LeaseOptions, before: Lease | undefined, epoch: number): Lease => {
-  const { name, clock, identity, times = defaultTimes } = options;
-  const now = microTime(clock.now());
-  return {
-    metadata: withEpoch(before ?? { metadata: { name } }, epoch),
-    spec: {
-      holderIdentity: identity,
-      leaseDurationSeconds: Math.ceil(times.durationMs / 1000),
-      acquireTime: now,
-      renewTime: now,
-      leaseTransitions: (before?.spec?.leaseTransitions ?? -1) + 1,
-    },
-  };
-};
-
-const renewedBy = ({ clock }: LeaseOptions, lease: Lease, epoch: number): Lease => ({
-  metadata: withEpoch(lease, epoch),
-  spec: { ...lease.spec, renewTime: microTime(clock.now()) },
-});
-
-const releasedBy = ({ clock }: LeaseOptions, lease: Lease): Lease => ({
-  ...lease,
-  spec: { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTime(clock.now()) },
-});
-
-const collection = ({ namespace }: Pick<LeaseOptions, "namespace">): string =>
-  `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
-
-const read = (options: LeaseOptions, signal: AbortSignal): Promise<Lease | undefined> =>
-  options.client.find<Lease>(`${collection(options)}/${encodeURIComponent(options.name)}`, signal);
-
-/** Makes the Lease, or changes it if it is still of the version that was read. */
-const write = (options: LeaseOptions, lease: Lease, signal: AbortSignal): Promise<Lease> => {
-  const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", ...lease };
-  const path = collection(options);
-  if (lease.metadata.resourceVersion === undefined)
-    return options.client.call<Lease>({ verb: "create", path, body, signal });
-  return options.client.call<Lease>({ verb: "update", path: `${path}/${options.name}`, body, signal });
-};

@@ -26,7 +26,58 @@ interface Wanted {
   readonly kind: string;
   /** "" for cluster-scoped kinds and for all namespaces. */
   readonly namespace: string;
-  readonly name?: string;
+  readonly name?: string | undefined;
+}
+
+/** What somebody wants to do themselves. */
+export interface OwnAccess extends Wanted {
+  readonly verb: "get" | "list" | "create" | "update" | "patch" | "delete";
+}
+
+const attributesOf = ({ verb, kind, namespace, name }: Wanted): object => ({
+  verb,
+  group: group.split("/")[0],
+  resource: isKind(kind) ? kindInfo(kind).plural : kind,
+  ...(namespace === "" ? {} : { namespace }),
+  ...(name === undefined ? {} : { name }),
+});
+
+const review = <T>(
+  client: KubeClient,
+  reviewed: { readonly group: string; readonly kind: string },
+  spec: object,
+): Promise<T> => {
+  const apiVersion = `${reviewed.group}/v1`;
+  return client.call<T>({
+    verb: "create",
+    path: `/apis/${apiVersion}/${reviewed.kind.toLowerCase()}s`,
+    body: { apiVersion, kind: reviewed.kind, spec },
+  });
+};
+
+/** What the cluster says of whoever the client's own token is of; everybody may ask so (system:basic-user). */
+export class OwnReviews {
+  readonly #client: KubeClient;
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** Rejects with a KubeError 401 for a token that proves nobody. */
+  async name(): Promise<string | undefined> {
+    const asked = { group: "authentication.k8s.io", kind: "SelfSubjectReview" };
+    const { status } = await review<{ status?: { userInfo?: User } }>(this.#client, asked, {});
+    const name = status?.userInfo?.username;
+    return name === "system:anonymous" ? undefined : name;
+  }
+
+  async may(wanted: OwnAccess): Promise<boolean> {
+    if (!isKind(wanted.kind)) return false;
+    const asked = { group: "authorization.k8s.io", kind: "SelfSubjectAccessReview" };
+    const spec = { resourceAttributes: attributesOf(wanted) };
+    const { status } = await review<AccessReview>(this.#client, asked, spec);
+    return status?.allowed === true;
+  }
 }
 
 /** Leaves the judgement to the cluster: whose a token is (TokenReview), and what its RBAC lets them do (SubjectAccessReview). */
@@ -58,23 +109,12 @@ export class Reviews {
       ...(uid === undefined ? {} : { uid }),
       ...(groups === undefined ? {} : { groups }),
       ...(extra === undefined ? {} : { extra }),
-      resourceAttributes: {
-        verb,
-        group: group.split("/")[0],
-        resource: kindInfo(kind).plural,
-        ...(namespace === "" ? {} : { namespace }),
-        ...(name === undefined ? {} : { name }),
-      },
+      resourceAttributes: attributesOf({ verb, kind, namespace, name }),
     });
     return status?.allowed === true;
   }
 
-  #review<T>(group: string, kind: string, spec: object): Promise<T> {
-    const apiVersion = `${group}/v1`;
-    return this.#client.call<T>({
-      verb: "create",
-      path: `/apis/${apiVersion}/${kind.toLowerCase()}s`,
-      body: { apiVersion, kind, spec },
-    });
+  #review<T>(of: string, kind: string, spec: object): Promise<T> {
+    return review<T>(this.#client, { group: of, kind }, spec);
   }
 }

@@ -1,6 +1,7 @@
 import type { Metadata, Resource } from "../../api/resource.ts";
 
-const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+/** Where `kubectl apply` keeps what it applied. */
+export const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 const metadataFields = [
   "name",
