@@ -48,7 +48,7 @@ const start = async (machines: number): Promise<Plane> => {
 
 test(
   "1,000 objects in steady state: no write, no job, one question a host and interval",
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const plane = await start(400);
     expect(plane.objects().length).toBeGreaterThan(1000);
