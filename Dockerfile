@@ -3,12 +3,14 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
+COPY console/check ./console/check
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY controllers ./controllers
 COPY agents ./agents
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
+COPY console ./console
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node node_modules/vite/bin/vite.js build console
 RUN npm sbom --omit=dev --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 

@@ -60,21 +60,42 @@ export const install = async (root) => {
 const filesUnder = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? filesUnder(path) : /\.(ts|json)$/.test(entry.name) ? [path] : [];
+    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : filesUnder(path);
+    return /\.(ts|json|svelte|css|html|svg)$/.test(entry.name) ? [path] : [];
   });
 
-/** Compiles to dist/ unless it was compiled from the same sources. */
+const sourcesOf = (root, folders) => folders.flatMap((folder) => filesUnder(join(root, folder))).sort();
+
+/** Compiles to dist/ and builds the console into dist/console, each unless it was made from the same sources. */
 export const build = async (root) => {
-  const sources = ["src", "controllers", "agents/simulator"].flatMap((folder) => filesUnder(join(root, folder))).sort();
+  await compile(root);
+  await buildConsole(root);
+};
+
+const compile = async (root) => {
+  const sources = sourcesOf(root, ["src", "controllers", "agents/simulator"]);
   const hash = hashOf([...sources, join(root, "tsconfig.json"), join(root, "tsconfig.build.json")]);
   const stamp = join(root, "dist/.aetherv-source-hash");
   if (isCurrent(stamp, hash)) return;
   process.stdout.write("> tsc -p tsconfig.build.json\n");
-  rmSync(join(root, "dist"), { recursive: true, force: true });
+  for (const entry of existsSync(join(root, "dist")) ? readdirSync(join(root, "dist")) : [])
+    if (!entry.includes("console")) rmSync(join(root, "dist", entry), { recursive: true, force: true });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const code = await run(nodeBinary(root), [tsc, "-p", "tsconfig.build.json"], { cwd: root });
   if (code !== 0) failure("the build failed; its messages are above");
   mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(stamp, hash);
+};
+
+/** The page takes types and a few pure functions from src. */
+const buildConsole = async (root) => {
+  const hash = hashOf([...sourcesOf(root, ["console", "src/api", "src/engine"]), join(root, "package-lock.json")]);
+  const stamp = join(root, "dist/.aetherv-console-hash");
+  if (isCurrent(stamp, hash) && existsSync(join(root, "dist/console/index.html"))) return;
+  process.stdout.write("> vite build console\n");
+  const vite = join(root, "node_modules/vite/bin/vite.js");
+  const code = await run(nodeBinary(root), [vite, "build", "console", "--logLevel", "warn"], { cwd: root });
+  if (code !== 0) failure("the build of the console failed; its messages are above");
   writeFileSync(stamp, hash);
 };
 

@@ -24,6 +24,7 @@ const packages = {
   e2fsprogs: "mkfs.ext4",
   fdisk: "sfdisk",
   tcpdump: "tcpdump",
+  chromium: "chromium",
 };
 
 const isThere = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
@@ -66,6 +67,11 @@ const tool = (path) => join(root, "node_modules", path);
 
 const lint = async () => {
   await check("types", [tool("typescript/bin/tsc"), "-p", "tsconfig.json"]);
+  const consoleTypes = ["--workspace", "console", "--tsconfig", "tsconfig.json", "--fail-on-warnings"];
+  await check("types of the console", [
+    join(root, "console/check/node_modules/svelte-check/bin/svelte-check"),
+    ...consoleTypes,
+  ]);
   await check("generated files are current", ["scripts/generate.ts", "--check"]);
   await check("oxlint", [tool("oxlint/bin/oxlint"), "--type-aware", "--deny-warnings"]);
   await check("knip", [tool("knip/bin/knip.js")]);

@@ -11,17 +11,15 @@ const machineFact = (namespace: string | undefined, name: string | undefined): F
   href: name && hrefOf({ kind: "VirtualMachine", namespace, name }),
 });
 
+const memoryText = (memory: VirtualMachine["spec"]["memory"]): string | undefined =>
+  memory?.dynamic ? `${memory.dynamic.minimum} to ${memory.dynamic.maximum}` : memory?.startup;
+
 const ofVm = ({ spec, status }: VirtualMachine): readonly Fact[] => [
   { label: "Power", text: status?.powerState },
   { label: "Asked for", text: spec.powerPolicy === "OnCreate" ? "As it is" : (spec.powerState ?? "Running") },
   { label: "Running since", text: status?.powerState === "Running" ? status.startedAt : undefined, time: true },
   { label: "Processors", text: status?.effective?.cpuCount ?? spec.cpu?.count },
-  {
-    label: "Memory",
-    text: spec.memory?.dynamic
-      ? `${spec.memory.dynamic.minimum} to ${spec.memory.dynamic.maximum}`
-      : spec.memory?.startup,
-  },
+  { label: "Memory", text: memoryText(spec.memory) },
   { label: "Addresses", text: status?.ipAddresses?.join(", ") },
   { label: "Guest", text: status?.guest?.os ?? spec.osFamily },
   { label: "Name in Hyper-V", text: status?.vmName },

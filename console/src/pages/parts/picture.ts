@@ -55,85 +55,101 @@ const nodeOf = (
   };
 };
 
-/** Lays out what hangs together from left to right; each machine is as high as its parts. */
-export const pictureOf = (things: Things): Picture => {
-  const nodes: Node[] = [];
-  const edges: Edge[] = [];
-  const vmKey = (namespace: string | undefined, vm: string): string => `${namespace ?? ""}/${vm}`;
-  const disks = Map.groupBy(things.disks, ({ metadata, spec }) =>
-    vmKey(metadata.namespace, spec.attachment?.virtualMachine ?? ""),
-  );
-  const adapters = Map.groupBy(things.adapters, ({ metadata, spec }) => vmKey(metadata.namespace, spec.virtualMachine));
-  const vmsOn = Map.groupBy(things.vms, (vm) => things.hostOf(vm) ?? "");
-  let row = 0;
+const vmKey = (namespace: string | undefined, vm: string): string => `${namespace ?? ""}/${vm}`;
 
-  const addVm = (vm: VirtualMachine, host: string): void => {
-    const key = vmKey(vm.metadata.namespace, vm.metadata.name);
-    const id = idOf(vm.kind, vm.metadata.namespace, vm.metadata.name);
-    const start = row;
-    for (const disk of disks.get(key) ?? []) {
-      const node = nodeOf(disk, {
-        column: 2,
-        row,
-        icon: "disk",
-        text: bytes(disk.status?.size) || (disk.spec.size ?? ""),
-      });
-      nodes.push(node);
-      edges.push({ from: id, to: node.id });
-      row += 1;
-    }
-    for (const adapter of adapters.get(key) ?? []) {
-      const node = nodeOf(adapter, { column: 2, row, icon: "adapter", text: adapter.status?.ipAddresses?.[0] ?? "" });
-      nodes.push(node);
-      edges.push({ from: id, to: node.id });
-      if (adapter.spec.network) edges.push({ from: node.id, to: `network/${host}/${adapter.spec.network}` });
-      row += 1;
-    }
-    if (row === start) row += 1;
-    nodes.push(
-      nodeOf(vm, { column: 1, row: (start + row - 1) / 2, icon: "vm", text: vm.status?.powerState ?? "Not there" }),
+/** Puts one host after the other, from the top. */
+class Layout {
+  readonly nodes: Node[] = [];
+  readonly edges: Edge[] = [];
+  row = 0;
+  readonly #things: Things;
+  readonly #disks: ReadonlyMap<string, readonly VirtualDisk[]>;
+  readonly #adapters: ReadonlyMap<string, readonly NetworkAdapter[]>;
+
+  constructor(things: Things) {
+    this.#things = things;
+    this.#disks = Map.groupBy(things.disks, ({ metadata, spec }) =>
+      vmKey(metadata.namespace, spec.attachment?.virtualMachine ?? ""),
     );
-    if (host !== "") edges.push({ from: idOf("VMHost", "", host), to: id });
-  };
+    this.#adapters = Map.groupBy(things.adapters, ({ metadata, spec }) =>
+      vmKey(metadata.namespace, spec.virtualMachine),
+    );
+  }
 
-  const addHost = (name: string, host: VMHost | undefined): void => {
-    const vms = vmsOn.get(name) ?? [];
-    const networks = host?.spec.networks ?? [];
-    const start = row;
-    for (const vm of vms) addVm(vm, name);
-    const height = Math.max(row - start, networks.length, 1);
-    row = start + height;
-    if (host)
-      nodes.push(
-        nodeOf(host, {
-          column: 0,
-          row: start + (height - 1) / 2,
-          icon: "host",
-          text: `${vms.length} ${vms.length === 1 ? "machine" : "machines"}`,
-        }),
-      );
-    for (const [at, network] of networks.entries()) {
-      const text = network.vlanId === undefined ? network.switchName : `${network.switchName}, VLAN ${network.vlanId}`;
-      const middle = start + ((at + 0.5) * height) / networks.length - 0.5;
-      nodes.push({
-        id: `network/${name}/${network.name}`,
+  addHost(name: string, host: VMHost | undefined): void {
+    const vms = this.#things.vms.filter((vm) => (this.#things.hostOf(vm) ?? "") === name);
+    const start = this.row;
+    for (const vm of vms) this.#addVm(vm, name);
+    const height = Math.max(this.row - start, host?.spec.networks?.length ?? 0, 1);
+    this.row = start + height;
+    if (host) {
+      const text = `${vms.length} ${vms.length === 1 ? "machine" : "machines"}`;
+      this.nodes.push(nodeOf(host, { column: 0, row: start + (height - 1) / 2, icon: "host", text }));
+      this.#addNetworks(host, start, height);
+    }
+    this.row += betweenHosts;
+  }
+
+  #addNetworks({ metadata, spec }: VMHost, start: number, height: number): void {
+    const networks = spec.networks ?? [];
+    for (const [at, { name, switchName, vlanId }] of networks.entries()) {
+      this.nodes.push({
+        id: `network/${metadata.name}/${name}`,
         column: 3,
-        row: middle,
+        row: start + ((at + 0.5) * height) / networks.length - 0.5,
         icon: "topology",
-        title: network.name,
-        text,
+        title: name,
+        text: vlanId === undefined ? switchName : `${switchName}, VLAN ${vlanId}`,
         tone: "idle",
       });
     }
-    row += 0.6;
-  };
+  }
 
-  for (const host of things.hosts) addHost(host.metadata.name, host);
+  #addVm(vm: VirtualMachine, host: string): void {
+    const key = vmKey(vm.metadata.namespace, vm.metadata.name);
+    const id = idOf(vm.kind, vm.metadata.namespace, vm.metadata.name);
+    const start = this.row;
+    for (const disk of this.#disks.get(key) ?? []) {
+      const text = bytes(disk.status?.size) || (disk.spec.size ?? "");
+      this.#addPart(id, nodeOf(disk, { column: 2, row: this.row, icon: "disk", text }));
+    }
+    for (const adapter of this.#adapters.get(key) ?? []) {
+      const text = adapter.status?.ipAddresses?.[0] ?? "";
+      const node = nodeOf(adapter, { column: 2, row: this.row, icon: "adapter", text });
+      this.#addPart(id, node);
+      if (adapter.spec.network) this.edges.push({ from: node.id, to: `network/${host}/${adapter.spec.network}` });
+    }
+    if (this.row === start) this.row += 1;
+    const text = vm.status?.powerState ?? "Not there";
+    this.nodes.push(nodeOf(vm, { column: 1, row: (start + this.row - 1) / 2, icon: "vm", text }));
+    if (host !== "") this.edges.push({ from: idOf("VMHost", "", host), to: id });
+  }
+
+  #addPart(vm: string, node: Node): void {
+    this.nodes.push(node);
+    this.edges.push({ from: vm, to: node.id });
+    this.row += 1;
+  }
+}
+
+/** Room between two hosts, in rows. */
+const betweenHosts = 0.6;
+
+/** Lays out what hangs together from left to right; each machine is as high as its parts. */
+export const pictureOf = (things: Things): Picture => {
+  const layout = new Layout(things);
+  for (const host of things.hosts) layout.addHost(host.metadata.name, host);
   const known = new Set(things.hosts.map(({ metadata }) => metadata.name));
   // Machines without a place yet, or on a host that was forgotten.
-  for (const name of [...vmsOn.keys()].filter((each) => !known.has(each)).sort()) addHost(name, undefined);
+  const others = new Set(things.vms.map((vm) => things.hostOf(vm) ?? "").filter((name) => !known.has(name)));
+  for (const name of [...others].sort()) layout.addHost(name, undefined);
+  const { nodes, edges, row } = layout;
   const ids = new Set(nodes.map(({ id }) => id));
-  return { nodes, edges: edges.filter(({ from, to }) => ids.has(from) && ids.has(to)), rows: Math.max(1, row - 0.6) };
+  return {
+    nodes,
+    edges: edges.filter(({ from, to }) => ids.has(from) && ids.has(to)),
+    rows: Math.max(1, row - betweenHosts),
+  };
 };
 
 /** A node and all that hangs together with it, towards both ends. */
