@@ -1,6 +1,7 @@
 // `npm start`: everything from a fresh clone to a running control plane over two simulated hosts.
 // Plain JavaScript without dependencies: it runs before they are installed, on Node 20 too.
 import { spawn } from "node:child_process";
+import { createServer } from "node:net";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, install, nodeBinary } from "./prepare.mjs";
@@ -15,6 +16,7 @@ all becomes Ready. Its state lies in ./aetherv-data.
   --deadline TIME      for --exit-when-ready, as 5m (default) or 90s
   --files DIR          other manifests than manifests/samples
   --data DIR           another data folder than ./aetherv-data
+  --console-address A  where the console is (127.0.0.1:8480, or a free port if that one is taken)
   --log-level LEVEL    also log to STDERR: debug, info, warn or error
 `;
 
@@ -38,12 +40,24 @@ const data = option("--data", "aetherv-data");
 await install(root);
 await build(root);
 
+/** Whether nobody listens on the port. */
+const isFree = (port) =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });
+
+const consolePort = 8480;
+const consoleAddress = option("--console-address", `127.0.0.1:${(await isFree(consolePort)) ? consolePort : 0}`);
+
 const passed = ["--exit-when-ready", "--deadline", "--log-level"].flatMap((name) => {
   if (!words.some((word) => word === name || word.startsWith(`${name}=`))) return [];
   return name === "--exit-when-ready" ? [name] : [name, option(name, "")];
 });
 const isSample = option("--files", undefined) === undefined;
 const args = [join(root, "dist/src/app/main.js"), "run", "--files", files, "--data", data, ...passed];
+if (!words.includes("--exit-when-ready")) args.push("--console-address", consoleAddress);
 if (isSample && !words.includes("--exit-when-ready"))
   args.push("--welcome", join(root, "manifests/samples/WELCOME.txt"));
 

@@ -1,4 +1,5 @@
 import type { Context, Terminal, Where } from "../cli/context.ts";
+import type { ConsoleTools } from "../cli/consoleTools.ts";
 import type { HostTools } from "../cli/hostTools.ts";
 import { simulatorCommand } from "../cli/simulator/command.ts";
 import { answers, SocketClient } from "../server/client.ts";
@@ -84,8 +85,18 @@ export const processContext = (env: Environment, { program, signal, onRun }: Pro
     writeBackup: async (...given) => (await import("./backup.ts")).writeBackup(...given),
     readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
     hosts: lazyHostTools,
+    console: lazyConsoleTools,
     simulator: simulatorCommand,
   };
+};
+
+const consoleModule = async (): Promise<ConsoleTools> => (await import("./consoleTools.ts")).consoleTools;
+
+const lazyConsoleTools: ConsoleTools = {
+  link: async (data) => (await consoleModule()).link(data),
+  tokens: async (choice) => (await consoleModule()).tokens(choice),
+  createToken: async (...given) => (await consoleModule()).createToken(...given),
+  revokeToken: async (...given) => (await consoleModule()).revokeToken(...given),
 };
 
 const lazyHostTools: HostTools = {

@@ -45,9 +45,15 @@ export interface History {
 /** A control plane answered from its parts in this process. */
 export class LocalControl implements ControlPlane {
   readonly #parts: ControlParts;
+  #console: string | undefined;
 
   constructor(parts: ControlParts) {
     this.#parts = parts;
+  }
+
+  /** From now on its status tells where the console is. */
+  consoleAt(url: string): void {
+    this.#console = url;
   }
 
   status(): Promise<Api.ControlStatus> {
@@ -60,6 +66,7 @@ export class LocalControl implements ControlPlane {
       epoch: epoch(),
       startedAt: startedAt.toISOString(),
       folders,
+      ...(this.#console === undefined ? {} : { console: this.#console }),
       ...(mode === "running" ? { counters: counters() } : {}),
     });
   }

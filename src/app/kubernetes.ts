@@ -205,6 +205,7 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
     await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
     await controller.start();
     void watchGuests(stopping.signal);
+    if (standby.served) control.consoleAt(standby.served.url);
     await doors.lead(control);
   } catch (error) {
     await stop({ graceMs: 0 });

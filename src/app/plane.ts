@@ -166,8 +166,9 @@ const run = async (options: PlaneOptions, started: Started): Promise<Plane> => {
   const watching = Promise.all([store.run(stopping.signal), watchGuests(stopping.signal)]);
   try {
     const served = await openConsole(options, started);
-    if (served) servers.push(served);
     const url = served?.url;
+    if (served) servers.push(served);
+    if (url !== undefined) control.consoleAt(url);
     servers.push(await serveSocket(dataPaths(data).socket, () => control, log));
     const problems = (): readonly FileProblem[] => store.problems();
     return { control, objects: store.cache, hosts, controller, controlPlaneId, problems, stop, console: url };

@@ -6,7 +6,6 @@ import { GuestService } from "../guest/service.ts";
 import type { Signer } from "../guest/signer.ts";
 import type { HostDirectory } from "../hosts/directory.ts";
 import type { HostChange } from "../hosts/parts.ts";
-import type { ControlPlane } from "../server/control.ts";
 import type { Sources } from "../telemetry/collect.ts";
 import { LocalControl, type ControlParts } from "./control.ts";
 import type { Records } from "./history.ts";
@@ -43,7 +42,7 @@ export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate"
 export interface Wired {
   readonly hosts: HostDirectory;
   readonly controller: Controller;
-  readonly control: ControlPlane;
+  readonly control: LocalControl;
   /** Looks after the Secrets of guests until the signal fires. */
   readonly watchGuests: (signal: AbortSignal) => Promise<void>;
 }
@@ -123,7 +122,7 @@ const sourcesOf = (opened: Opened, { hosts, controller }: Pick<Wired, "hosts" | 
 const news = (change: HostChange): Parameters<Controller["wakeHost"]>[1] =>
   change.uids === "all" ? "all" : { uids: change.uids, host: change.host };
 
-const controlOf = (opened: Opened, { hosts, controller }: Pick<Wired, "hosts" | "controller">): ControlPlane => {
+const controlOf = (opened: Opened, { hosts, controller }: Pick<Wired, "hosts" | "controller">): LocalControl => {
   const { store, records, epoch, controlPlaneId, clock, random, folders, annotate, problems, entries } = opened;
   return new LocalControl({
     objects: store.cache,

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Resource } from "../api/resource.ts";
 import type { Backup, ControlPlane, DraftDocument, FileProblem } from "../server/control.ts";
 import type { ClusterTools } from "./clusterTools.ts";
+import type { ConsoleTools } from "./consoleTools.ts";
 import type { HostTools } from "./hostTools.ts";
 import { coloursFor, type Colours } from "./print/colour.ts";
 
@@ -107,6 +108,8 @@ export interface Context {
   readBackup(folder: string, data: string): Promise<Backup>;
   /** Setup and diagnosis of hosts over SSH. */
   readonly hosts: HostTools;
+  /** The console of a data folder. */
+  readonly console: ConsoleTools;
   readonly simulator: (data: () => string) => Command;
 }
 

@@ -1,11 +1,13 @@
 import { InvalidArgumentError, Option } from "commander";
 
-/** A span as 30s, 5m, 1h30m or 250ms, in milliseconds; a bare number is refused: its unit would be a guess. */
+/** A span as 30s, 5m, 1h30m, 90d or 250ms, in milliseconds; a bare number is refused: its unit would be a guess. */
 export const parseDuration = (text: string): number => {
-  const match = /^(?=.)(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(text);
+  const match = /^(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(text);
   if (!match) throw new InvalidArgumentError("expected a time as 30s, 5m or 1h30m");
-  const [, hours = 0, minutes = 0, seconds = 0, milliseconds = 0] = match;
-  return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000 + Number(milliseconds);
+  const [, days = 0, hours = 0, minutes = 0, seconds = 0, milliseconds = 0] = match;
+  return (
+    (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000 + Number(milliseconds)
+  );
 };
 
 export interface Address {

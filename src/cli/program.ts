@@ -3,6 +3,7 @@ import { ControlError } from "../server/control.ts";
 import { annotateCommands } from "./commands/annotate.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { completeCommand, completionCommand } from "./commands/completion.ts";
+import { consoleCommand } from "./commands/console.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { eventsCommand } from "./commands/events.ts";
 import { expandCommand } from "./commands/expand.ts";
@@ -15,6 +16,7 @@ import { planCommand } from "./commands/plan.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { uninstallCheckCommand } from "./commands/uninstallCheck.ts";
 import { validateCommand } from "./commands/validate.ts";
 import { colours, type ClusterChoice, type Context, type Tools, type Where } from "./context.ts";
@@ -120,6 +122,8 @@ const commands = (tools: Tools): readonly Command[] => [
   jobsCommand(tools),
   ...annotateCommands(tools),
   restoreCommand(tools),
+  consoleCommand(tools),
+  tokenCommand(tools),
   backupCommand(tools),
   uninstallCheckCommand(tools),
   importCommand(tools),

@@ -75,6 +75,8 @@ export interface ControlStatus {
   /** RFC 3339. */
   readonly startedAt: string;
   readonly folders: readonly string[];
+  /** Address of the console, if it is served. */
+  readonly console?: string;
   /** Counters since the start; absent without a running control plane. */
   readonly counters?: Readonly<Record<string, number>>;
 }
