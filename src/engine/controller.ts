@@ -6,6 +6,7 @@ import { hasten } from "./faultGate.ts";
 import { fileModeGuard, hostOf, MassDeleteGuard } from "./massDelete.ts";
 import { wantedVersion } from "./memory.ts";
 import { withMaker } from "./objectWrites.ts";
+import { Paced } from "./paced.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Condition, Key, Kind, ReconcileOutcome, Resource, World } from "./ports.ts";
 import { KeyedQueue, type QueueCounters } from "./queue.ts";
@@ -21,6 +22,8 @@ export interface HostNews {
 /** Nobody decides by the status of these kinds (their present state comes from HostView). */
 const statusUnread: ReadonlySet<string> = new Set(["VMHost"]);
 const defaultResyncMs = 600_000;
+/** A host at work has news with each job; those who only wait for it look no oftener. */
+const waitersMs = 500;
 
 const hostKey = (name: string): Key => ({ kind: "VMHost", namespace: "", name });
 
@@ -42,9 +45,12 @@ export class Controller {
   /** Objects that are on no host yet, by key text. */
   readonly #unplaced = new Map<string, Key>();
   readonly #stopping = new AbortController();
+  /** Wakes those who wait for a host's news, or for any host's. */
+  readonly #waiters: Paced;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#waiters = new Paced(parts.clock, waitersMs, this.#stopping.signal);
     this.#guard = new MassDeleteGuard({
       list: (kind) => parts.store.cache.list(kind),
       now: () => parts.clock.now(),
@@ -88,13 +94,27 @@ export class Controller {
    */
   wakeHost(host: string, news: HostNews | "all"): void {
     const silent = news !== "all" && news.host && this.#parts.hosts.host(host)?.reach.at !== "up";
-    const concerned = news === "all" || silent ? this.referrers(hostKey(host)) : this.#concerned(host, news);
+    if (news === "all" || silent) this.#wakeOn(host, this.referrers(hostKey(host)));
+    else this.#wakeOn(host, this.#concerned(news));
+    this.#queue.add(hostKey(host), "normal");
+    if (news !== "all" && !news.host) return;
+    if (news !== "all" && !silent) this.#waiters.ask(host, () => this.#wakeUnready(host));
+    this.#wakeUnplaced();
+  }
+
+  #wakeOn(host: string, concerned: readonly Resource[]): void {
     for (const resource of concerned) {
       this.#hasten(resource, host);
       this.#queue.add(keyOf(resource), "normal");
     }
-    this.#queue.add(hostKey(host), "normal");
-    if (news === "all" || news.host) this.#wakeUnplaced();
+  }
+
+  /** Whoever on the host is not Ready may wait for what it told of itself. */
+  #wakeUnready(host: string): void {
+    this.#wakeOn(
+      host,
+      this.referrers(hostKey(host)).filter((resource) => !isReady(resource)),
+    );
   }
 
   referrers(key: Key): readonly Resource[] {
@@ -182,20 +202,21 @@ export class Controller {
     }
   }
 
-  /** Owners by uid with all that refers to them; and, after news of the host itself, whoever on it is not Ready. */
-  #concerned(host: string, { uids, host: hostToo }: HostNews): readonly Resource[] {
+  /** Owners by uid with all that refers to them. */
+  #concerned({ uids }: HostNews): readonly Resource[] {
     const owners = [...uids].flatMap((uid) => this.#keyOfUid.get(uid) ?? []);
     const keys = owners.flatMap((key) => [key, ...this.#dependents.referrersOf(key)]);
-    const named = keys.flatMap((key) => this.#parts.store.cache.get(key) ?? []);
-    return hostToo ? [...named, ...this.referrers(hostKey(host)).filter((resource) => !isReady(resource))] : named;
+    return keys.flatMap((key) => this.#parts.store.cache.get(key) ?? []);
   }
 
   /** Objects without a place: any host's news may be what they wait for. */
   #wakeUnplaced(): void {
-    for (const key of this.#unplaced.values()) {
-      const resource = this.#parts.store.cache.get(key);
-      if (resource && !isReady(resource)) this.#queue.add(key, "normal");
-    }
+    this.#waiters.ask("", () => {
+      for (const key of this.#unplaced.values()) {
+        const resource = this.#parts.store.cache.get(key);
+        if (resource && !isReady(resource)) this.#queue.add(key, "normal");
+      }
+    });
   }
 
   #hasten(resource: Resource, host: string): void {

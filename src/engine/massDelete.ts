@@ -1,4 +1,5 @@
 import { annotations as names } from "../api/annotations.ts";
+import { fnv1a } from "./hash.ts";
 import { makerOf } from "./objectWrites.ts";
 import type { Resource, World } from "./ports.ts";
 
@@ -165,12 +166,11 @@ const batches = (held: readonly Guarded[]): ((one: Guarded) => string) => {
   return (one) => joined(one) ?? fresh;
 };
 
-/** Eight hexadecimal digits over the sorted uids (FNV-1a, 32 bits): a name, no protection. */
-export const batchName = (uids: readonly string[]): string => {
-  let hash = 0x811c9dc5;
-  for (const unit of [...uids].sort().join("\n").split("")) hash = Math.imul(hash ^ unit.charCodeAt(0), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
-};
+/** Eight hexadecimal digits over the sorted uids: a name, no protection. */
+export const batchName = (uids: readonly string[]): string =>
+  fnv1a([...uids].sort().join("\n"))
+    .toString(16)
+    .padStart(8, "0");
 
 /** Kinds whose deletion takes something from a host. */
 export const guardedKinds: readonly string[] = ["ManagedDeployment", "VirtualMachine", "VirtualDisk", "NetworkAdapter"];
