@@ -7,6 +7,7 @@ import type { ConsoleDoor } from "./access.ts";
 import { Entrance, type Known } from "./entrance.ts";
 import { liveRoutes } from "./live.ts";
 import { objectRoutes } from "./objects.ts";
+import { openApi } from "./openapi.ts";
 import { servePage } from "./page.ts";
 import { planeRoutes } from "./plane.ts";
 import type { Route } from "./route.ts";
@@ -67,8 +68,10 @@ export const consoleApp = async (options: ConsoleOptions): Promise<FastifyInstan
   const notFoundPage = await servePage(app, options.page);
   entrance.routes(app, { version: options.version, loginsAMinute: limits.login });
   const streams = { heartbeatMs: options.heartbeatMs ?? heartbeatMs, patienceMs };
-  for (const route of [...objectRoutes, ...planeRoutes({ now, render }), ...liveRoutes])
-    addRoute(app, route, { entrance, streams });
+  const routes = [...objectRoutes, ...planeRoutes({ now, render }), ...liveRoutes];
+  for (const route of routes) addRoute(app, route, { entrance, streams });
+  const described = openApi(routes, options.version);
+  app.get("/v1/openapi.json", () => described);
   app.setNotFoundHandler((request, reply) => {
     const wantsPage = request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
     if (wantsPage && !/^\/(v1|apis|assets)\//.test(request.url)) return notFoundPage(reply);
