@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { World as HostWorld } from "../../agents/simulator/model/world.ts";
+import type { HostStore } from "../../agents/simulator/model/state.ts";
 import { openHost } from "../../agents/simulator/process/host.ts";
 import type { Resource } from "../../src/api/resource.ts";
 import { reasonsText } from "../../src/cli/progress.ts";
@@ -55,6 +56,7 @@ class Life {
   /** Of all objects there ever were: what is in the trash is told by them. */
   readonly #names = new Map<string, string>();
   #child: ChildProcess;
+  #host: HostStore | undefined;
   #ending = false;
   #failure: Error | undefined;
   said = "";
@@ -133,15 +135,19 @@ class Life {
     }
   }
 
+  #read<T>(work: (world: HostWorld) => T): T {
+    // Kept open: each one that is opened takes a handle for good.
+    this.#host ??= openHost(this.#bench.host);
+    return this.#host.read((tx) => work(new HostWorld(tx)));
+  }
+
   #check(): void {
-    const store = openHost(this.#bench.host);
-    this.#invariants.check({ name: "hv1", read: (work) => store.read((tx) => work(new HostWorld(tx))) });
+    this.#invariants.check({ name: "hv1", read: (work) => this.#read(work) });
   }
 
   async result(): Promise<Run> {
     this.#check();
-    const store = openHost(this.#bench.host);
-    const end = store.read((tx) => endOf(new HostWorld(tx), this.#names));
+    const end = this.#read((world) => endOf(world, this.#names));
     const { log } = this.#order;
     return { struck: this.#struck(), end, log: log === undefined ? "" : await readFile(log, "utf8") };
   }
