@@ -1,7 +1,7 @@
 import { annotations } from "../../src/api/annotations.ts";
-import type { Resource } from "../../src/api/resource.ts";
+import type { Condition, Resource } from "../../src/api/resource.ts";
 import { annotationOf } from "../shared/objects.ts";
-import { isChildReady, ownObjects, stalledOf, type Scene } from "./scene.ts";
+import { conditionOf, isChildReady, keptExtra, ownObjects, stalledOf, type Scene } from "./scene.ts";
 import { unfinishedSince, type Step } from "./steps.ts";
 
 /** How long a child is stalled before its deployment counts as failed: some stall in passing. Milliseconds. */
@@ -43,7 +43,7 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
   // On doubt nothing fails: a roll-back takes away what people may have use of.
   const hold = heldBy(scene);
   if (hold !== undefined) return hold === "host" ? { at: "held", inMs: unseenMs } : { at: "held" };
-  const stuck = scene.found.flatMap((one) => (one.at === "own" ? stuckSince(one.object) : []));
+  const stuck = scene.found.flatMap((one) => (one.at === "own" ? stuckSince(one.object, scene.world.since) : []));
   const over = stuck.find(({ at }) => at + stalledMs <= now);
   if (over) return { at: "failed", reason: over.reason, message: over.message };
   const { progressDeadlineSeconds } = scene.deployment.spec;
@@ -62,6 +62,7 @@ export const outlook = (scene: Scene, steps: readonly Step[]): Outlook => {
 const heldBy = (scene: Scene): "person" | "host" | undefined => {
   const own = ownObjects(scene);
   if (own.some((object) => undecided.has(stalledOf(object)?.reason ?? ""))) return "person";
+  if (keptExtra(scene)) return "person";
   const hosts = own.map((object) => (isChildReady(object) ? undefined : annotationOf(object, annotations.host)));
   return hosts.some((host) => host !== undefined && !isSeen(scene, host)) ? "host" : undefined;
 };
@@ -94,9 +95,20 @@ interface Stuck {
   readonly message: string;
 }
 
-const stuckSince = (object: Resource): readonly Stuck[] => {
+/** What was told before this process began may be over: it has the same time again to be told anew. */
+const stuckSince = (object: Resource, began: Date | undefined): readonly Stuck[] => {
   const stalled = stalledOf(object);
-  if (!stalled || undecided.has(stalled.reason)) return [];
+  if (!stalled || undecided.has(stalled.reason) || isOfGuest(object, stalled)) return [];
   const message = `${object.kind} ${object.metadata.name}: ${stalled.message}`;
-  return [{ at: Date.parse(stalled.lastTransitionTime), reason: stalled.reason, message }];
+  const at = Math.max(Date.parse(stalled.lastTransitionTime), began?.getTime() ?? 0);
+  return [{ at, reason: stalled.reason, message }];
+};
+
+/**
+ * The machine runs as declared, and only its guest's configuration fails (a script, say). The agent tries that again by itself, and a
+ * person may look into the guest: machine and disks stay until the deadline.
+ */
+const isOfGuest = (object: Resource, stalled: Condition): boolean => {
+  const told = conditionOf(object, "GuestConfigured");
+  return told?.status === "False" && told.message !== "" && stalled.message.endsWith(told.message);
 };

@@ -1,5 +1,6 @@
 import { finalizer } from "../../src/api/annotations.ts";
 import type { ManagedDeployment } from "../../src/api/generated/types.ts";
+import type { Resource } from "../../src/api/resource.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { secondsText } from "../../src/engine/conditions.ts";
@@ -9,7 +10,7 @@ import { childKey, expand } from "./expand.ts";
 import { hasFormer, outlook, type Outlook } from "./failure.ts";
 import { remove } from "./remove.ts";
 import { beginRollback, rollback, staysRolledBack } from "./rollback.ts";
-import { isChildReady, ownObjects, readyOf, sceneOf, stalledOf, type Scene } from "./scene.ts";
+import { isChildReady, keptExtra, ownObjects, readyOf, sceneOf, stalledOf, type Scene } from "./scene.ts";
 import { statusOf, type Phase } from "./status.ts";
 import { rolloutSteps, timed, whyNot, type Step } from "./steps.ts";
 import { pendingWrites, writesInPlace } from "./writes.ts";
@@ -106,6 +107,8 @@ const phaseOf = ({ deployment, found, conflict }: Scene, trio: readonly Conditio
 const trioOf = (scene: Scene, ahead: Outlook, isReady: boolean): readonly ConditionDraft[] => {
   if (scene.conflict !== undefined) return conditions.stalled("NameConflict", scene.conflict);
   if (scene.world.refusal !== undefined) return conditions.stalled("InvalidSpec", scene.world.refusal);
+  const kept = keptExtra(scene);
+  if (kept) return conditions.stalled("DeletionProtected", leftOut(kept));
   const own = ownObjects(scene);
   if (isReady) {
     const pending = own.find((object) => readyOf(object)?.reason === "ChangesPending");
@@ -120,6 +123,9 @@ const trioOf = (scene: Scene, ahead: Outlook, isReady: boolean): readonly Condit
   const [first] = late;
   return conditions.progressing(first ? whyNot(first) : "Objects are being made.");
 };
+
+const leftOut = ({ kind, metadata }: Resource): string =>
+  `${kind} ${metadata.name} is no part of the deployment any more, but protected: it stays as it is. To remove it, set deletionProtection to false in the deployment, and in the part put back if it has its own; then leave it out.`;
 
 /** A machine with its disks, adapters and guest configuration, as one. It makes objects of the other kinds, and no job of its own. */
 export const managedDeployment: Kind<ManagedDeployment> = {

@@ -8,7 +8,7 @@ import { compact, isDeleting, isPaused } from "../shared/objects.ts";
 import { ownObjects, type Scene } from "./scene.ts";
 import { statusOf } from "./status.ts";
 import { timed, whyNot, type StepNow } from "./steps.ts";
-import { changed, detached, marked } from "./writes.ts";
+import { changed, detached, markedAs, tellingWrites } from "./writes.ts";
 
 const childKinds = ["VirtualMachine", "VirtualDisk", "NetworkAdapter"] as const;
 
@@ -23,7 +23,7 @@ export const remove = (scene: Scene): Decision => {
   if (spec.deletionProtection) return held(scene, "DeletionProtected", "spec.deletionProtection is true.");
   if (world.massDelete) return held(scene, "MassDeleteGuard", world.massDelete.message);
   if (metadata.finalizers.includes(orphanFinalizer)) return { plan: [], act: { do: "release" } };
-  if (isPaused(deployment)) return told(scene, conditions.deleting("The annotation aetherv.io/paused holds it back."));
+  if (isPaused(deployment)) return paused(scene);
   if (spec.deletionPolicy === "Orphan" || spec.managementPolicy === "Observe") return letGo(scene);
   const shielded = ownObjects(scene).find((object) => isShielded(scene, object));
   if (shielded) {
@@ -33,6 +33,13 @@ export const remove = (scene: Scene): Decision => {
   const { writes, left, message } = removals(scene, ownObjects(scene), {});
   if (left === 0 && !hasOwnAnywhere(scene)) return { plan: [], act: { do: "release" } };
   const decision = told(scene, refusedTrio(scene) ?? conditions.deleting(message));
+  return writes.length > 0 ? { ...decision, act: { do: "objects", writes } } : decision;
+};
+
+/** Children whose deletion has begun hold back too. */
+const paused = (scene: Scene): Decision => {
+  const decision = told(scene, conditions.deleting("The annotation aetherv.io/paused holds it back."));
+  const writes = ownObjects(scene).flatMap((object) => tellingWrites(scene, object));
   return writes.length > 0 ? { ...decision, act: { do: "objects", writes } } : decision;
 };
 
@@ -86,7 +93,7 @@ export const removals = (scene: Scene, targets: readonly Resource[], over: objec
   const now = machines.length > 0 ? machines : targets;
   const [first] = now;
   return {
-    writes: now.filter((object) => !isDeleting(object)).flatMap((object) => removal(scene, object, over)),
+    writes: now.flatMap((object) => (isDeleting(object) ? tellingWrites(scene, object) : removal(scene, object, over))),
     left: targets.length,
     message: first ? `${whyNot(first)}` : "Nothing is left.",
   };
@@ -98,7 +105,7 @@ const removal = (scene: Scene, object: Resource, over: object): readonly ObjectW
   const present = object.spec as Endings;
   const { deletionPolicy } = child ? (child.spec as Endings) : present;
   const spec = compact({ ...present, deletionPolicy, deletionProtection: false, ...over });
-  const prepared = changed(object, spec, child ? marked(scene.deployment, child, object.metadata) : {});
+  const prepared = changed(object, spec, markedAs(scene, object));
   return prepared.length > 0 ? prepared : [{ write: "delete", key: keyOf(object), uid: object.metadata.uid }];
 };
 

@@ -58,6 +58,14 @@ export const ownObjects = ({ found, extra }: Scene): readonly Resource[] => [
   ...extra,
 ];
 
+/** A part that is left out stays as it is while it, or the deployment as a whole, is protected: both may come in one edit. */
+export const isKept = ({ deployment }: Scene, object: Resource): boolean =>
+  !isDeleting(object) &&
+  (deployment.spec.deletionProtection === true ||
+    (object.spec as { readonly deletionProtection?: boolean }).deletionProtection === true);
+
+export const keptExtra = (scene: Scene): Resource | undefined => scene.extra.find((object) => isKept(scene, object));
+
 export const machineOf = ({ found }: Scene): VirtualMachine | undefined => {
   const machine = found.find((one) => one.child.kind === "VirtualMachine");
   return machine?.at === "own" ? (machine.object as VirtualMachine) : undefined;

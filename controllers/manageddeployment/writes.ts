@@ -9,26 +9,39 @@ import { makerOf } from "../../src/engine/objectWrites.ts";
 import type { ObjectWrite } from "../../src/engine/ports.ts";
 import { annotationOf, compact, isDeleting, isPaused, namespaceOf } from "../shared/objects.ts";
 import type { Child } from "./expand.ts";
-import type { Found, Scene } from "./scene.ts";
+import { isKept, type Found, type Scene } from "./scene.ts";
 
 /** The writes that make the children as declared, and those that are no part of the deployment any more go. */
 export const pendingWrites = (scene: Scene): readonly ObjectWrite[] => [
   ...declaredWrites(scene),
-  ...scene.extra.flatMap((object) => removalOf(scene.deployment, object)),
+  ...scene.extra.flatMap((object) => removalOf(scene, object)),
 ];
 
 /** The machine last: it is placed where its disks and adapters can be. */
 const declaredWrites = (scene: Scene): readonly ObjectWrite[] =>
-  scene.found.toReversed().flatMap((one) => writeOf(scene.deployment, one));
+  scene.found.toReversed().flatMap((one) => writeOf(scene, one));
 
 /** Writes of children that are there, while none is made and none goes: one that is left out keeps its attachment, too. */
-export const writesInPlace = (scene: Scene): readonly ObjectWrite[] =>
-  declaredWrites(scene).filter(({ write }) => write === "put");
+export const writesInPlace = (scene: Scene): readonly ObjectWrite[] => [
+  ...declaredWrites(scene).filter(({ write }) => write === "put"),
+  ...scene.extra.flatMap((object) => tellingWrites(scene, object)),
+];
 
-const writeOf = (deployment: ManagedDeployment, found: Found): readonly ObjectWrite[] => {
-  if (found.at === "missing") return [creation(deployment, found.child)];
-  if (found.at === "foreign" || isDeleting(found.object)) return [];
-  return asDeclared(deployment, found.child, found.object);
+const writeOf = (scene: Scene, found: Found): readonly ObjectWrite[] => {
+  if (found.at === "missing") return [creation(scene.deployment, found.child)];
+  if (found.at === "foreign") return [];
+  if (isDeleting(found.object)) return tellingWrites(scene, found.object);
+  return asDeclared(scene.deployment, found.child, found.object);
+};
+
+/** The write that only tells a child what its deployment passes on, whatever becomes of it: one under deletion can be paused, too. */
+export const tellingWrites = (scene: Scene, object: Resource): readonly ObjectWrite[] =>
+  changed(object, object.spec, markedAs(scene, object));
+
+/** Labels and annotations of an object that the deployment made, whether it is still a part or not. */
+export const markedAs = ({ deployment, found }: Scene, object: Resource): Marked => {
+  const child = found.find((one) => one.at === "own" && one.object === object)?.child;
+  return marked(deployment, child ?? lastGiven(object.metadata), object.metadata);
 };
 
 const creation = (deployment: ManagedDeployment, child: Child): ObjectWrite => ({
@@ -76,16 +89,16 @@ export const changed = (
   return same ? [] : [{ write: "put", object: next }];
 };
 
-/** A disk is detached before it goes: one that its machine still has would stay. */
-const removalOf = ({ spec }: ManagedDeployment, object: Resource): readonly ObjectWrite[] => {
-  if (isDeleting(object)) return [];
+/** A disk is detached before it goes: one that its machine still has would stay. What is protected is not even detached. */
+const removalOf = (scene: Scene, object: Resource): readonly ObjectWrite[] => {
+  if (isDeleting(object) || isKept(scene, object)) return tellingWrites(scene, object);
   const { attachment: _, ...rest } = object.spec as {
     readonly attachment?: unknown;
     readonly deletionPolicy?: "Delete" | "Orphan";
   };
   // What the deployment says now holds for a part that says nothing itself, also when both come in one edit.
-  const deletionPolicy = rest.deletionPolicy ?? spec.deletionPolicy;
-  const prepared = changed(object, compact({ ...rest, deletionPolicy }), {});
+  const deletionPolicy = rest.deletionPolicy ?? scene.deployment.spec.deletionPolicy;
+  const prepared = changed(object, compact({ ...rest, deletionPolicy }), markedAs(scene, object));
   if (prepared.length > 0) return prepared;
   const { attachedTo } = (object.status ?? {}) as { readonly attachedTo?: unknown };
   return attachedTo === undefined ? [{ write: "delete", key: keyOf(object), uid: object.metadata.uid }] : [];
@@ -111,7 +124,11 @@ interface Given {
 }
 
 /** Labels and annotations of a child: those that its deployment gives it, and those that others gave it. */
-export const marked = (deployment: ManagedDeployment, child: Child, present: Metadata | undefined): Marked => {
+const marked = (
+  deployment: ManagedDeployment,
+  child: Pick<Child, "labels" | "annotations">,
+  present: Metadata | undefined,
+): Marked => {
   const before = givenBefore(present?.annotations?.[names.fromDeployment]);
   const otherLabels = without(present?.labels, before.labels);
   const { [names.fromDeployment]: _, ...otherAnnotations } = without(present?.annotations, before.annotations);
@@ -128,6 +145,18 @@ export const marked = (deployment: ManagedDeployment, child: Child, present: Met
   };
 };
 
+/** What the deployment gave an object last, but for what it passes on. */
+const lastGiven = ({ labels, annotations }: Metadata): Pick<Child, "labels" | "annotations"> => {
+  const before = givenBefore(annotations?.[names.fromDeployment]);
+  return {
+    labels: only(labels, before.labels),
+    annotations: only(
+      annotations,
+      before.annotations.filter((name) => name !== names.paused && name !== names.forceOrphan),
+    ),
+  };
+};
+
 /** A paused deployment pauses its children; one that gives up the host's things makes its children do so. */
 const passedOn = (deployment: ManagedDeployment, others: Texts): Texts => ({
   ...(isPaused(deployment) && others[names.paused] !== "true" && { [names.paused]: "true" }),
@@ -137,6 +166,9 @@ const passedOn = (deployment: ManagedDeployment, others: Texts): Texts => ({
 
 const without = (texts: Texts | undefined, gone: readonly string[]): Texts =>
   Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => !gone.includes(name)));
+
+const only = (texts: Texts | undefined, wanted: readonly string[]): Texts =>
+  Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => wanted.includes(name)));
 
 const givenBefore = (text: string | undefined): Given => {
   const nothing: Given = { labels: [], annotations: [] };

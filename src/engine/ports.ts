@@ -161,6 +161,8 @@ export interface FinishedJob {
 /** Read-only view of all that a decision may use. */
 export interface World {
   readonly now: Date;
+  /** When this process began to decide: statuses may tell of before. */
+  readonly since?: Date;
   readonly controlPlaneId: string;
   readonly objects: Objects;
   /** Objects whose refs name this key. */

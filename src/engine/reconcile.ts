@@ -70,9 +70,11 @@ export class Reconciler {
   readonly #parts: EngineParts;
   readonly #around: Surroundings;
   readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #since: Date;
 
   constructor(parts: EngineParts, around: Surroundings) {
     this.#parts = parts;
+    this.#since = parts.clock.now();
     this.#around = around;
     this.#kinds = new Map(parts.kinds.map((kind) => [kind.kind, kind]));
   }
@@ -102,6 +104,7 @@ export class Reconciler {
     const massDelete = resource.metadata.deletionTimestamp === undefined ? undefined : this.#around.held(resource);
     return {
       now: this.#parts.clock.now(),
+      since: this.#since,
       controlPlaneId: this.#parts.controlPlaneId,
       objects: this.#parts.store.cache,
       referrers: (of) => this.#around.referrers(of),
