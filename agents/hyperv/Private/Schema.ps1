@@ -103,8 +103,18 @@ function Test-SchemaText {
         if ($null -ne $problem) { return $problem }
     }
     if ($Schema.ContainsKey('pattern') -and $Value -cnotmatch ($Schema['pattern'] -replace '\$$', '\z')) { return "$Place`: expected $($Schema['pattern'])" }
-    if ($Schema.ContainsKey('format') -and $Value -cnotmatch '\A\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\z') { return "$Place`: expected an RFC 3339 time" }
+    if ($Schema.ContainsKey('format') -and -not (Test-Time -Text $Value)) { return "$Place`: expected an RFC 3339 time" }
     return $null
+}
+
+function Test-Time {
+    <# .SYNOPSIS Whether a text is a time as RFC 3339 has them, of a day that there is. #>
+    param([string]$Text)
+    # \d would take digits of every script.
+    if ($Text -cnotmatch '\A[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\z') { return $false }
+    $whole = $Text.ToUpperInvariant() -replace '\.[0-9]+', ''
+    $time = [DateTimeOffset]::MinValue
+    return [DateTimeOffset]::TryParse($whole, [System.Globalization.CultureInfo]::InvariantCulture, [System.Globalization.DateTimeStyles]::None, [ref]$time)
 }
 
 function Get-TextProblem {
