@@ -1,0 +1,4 @@
+import { fuzzTest } from "./suite.ts";
+import { report } from "./targets/report.ts";
+
+fuzzTest(() => report);

@@ -1,0 +1,4 @@
+import { fuzzTest } from "./suite.ts";
+import { simulator } from "./targets/simulator.ts";
+
+fuzzTest(() => simulator);
