@@ -101,9 +101,14 @@ export const faultsOf = (error: unknown): readonly Fault[] => {
   if (error.reason === "AlreadyExists")
     return [{ path: "metadata.name", message: "There is one of this name already." }];
   if (error.code === 404) return [{ path: "", message: `${error.message} It was deleted meanwhile.` }];
-  const faults = error.causes.map(({ field = "", message = error.message }) => ({ path: pathOf(field), message }));
-  return faults.length > 0 ? faults : [{ path: "", message: error.message }];
+  const faults = error.causes.map(({ field = "", message = error.message }) => ({ path: field, message }));
+  // That rules were not checked because of the faults at fields says nothing beside them.
+  const atFields = faults.filter(({ path }) => path !== whole);
+  if (atFields.length > 0) return atFields;
+  return faults.length > 0
+    ? faults.map(({ message }) => ({ path: "", message }))
+    : [{ path: "", message: error.message }];
 };
 
-/** The server names the object as a whole so. */
-const pathOf = (field: string): string => (field === "<nil>" ? "" : field);
+/** How the server names the object as a whole. */
+const whole = "<nil>";
