@@ -2,13 +2,14 @@ import { annotations as known } from "../../api/annotations.ts";
 import { apiVersion } from "../../api/kinds.ts";
 import { keyText, type Key, type Metadata, type Resource } from "../../api/resource.ts";
 import { validate, validateUpdate, type Verdict } from "../../api/validate.ts";
-import type {
-  ListQuery,
-  ObjectApi,
-  ObjectList,
-  Preconditions,
-  Sent,
-  WriteOptions,
+import {
+  whatever,
+  type ListQuery,
+  type ObjectApi,
+  type ObjectList,
+  type Preconditions,
+  type Sent,
+  type WriteOptions,
 } from "../../server/console/access.ts";
 import {
   alreadyExists,
@@ -186,6 +187,9 @@ interface Given {
 const checkVersion = ({ object }: Row, { match, sent, uid }: Given): void => {
   const { kind, metadata } = object;
   const { name, resourceVersion: present } = metadata;
+  if (uid !== undefined && uid !== metadata.uid)
+    throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`);
+  if (match === whatever) return;
   if (match !== undefined && match !== present) throw preconditionFailed(kind, name, { asked: match, present });
   if (sent === undefined || sent === "")
     throw invalid(kind, name, [
@@ -196,8 +200,6 @@ const checkVersion = ({ object }: Row, { match, sent, uid }: Given): void => {
       },
     ]);
   if (sent !== present) throw conflict(kind, name, modified);
-  if (uid !== undefined && uid !== metadata.uid)
-    throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`);
 };
 
 /** What was sent as a wish; rejects with all that is wrong with it. */

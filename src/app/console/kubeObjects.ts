@@ -1,12 +1,13 @@
 import { apiVersion } from "../../api/kinds.ts";
 import type { Key, Resource } from "../../api/resource.ts";
-import type {
-  ListQuery,
-  ObjectApi,
-  ObjectList,
-  Preconditions,
-  Sent,
-  WriteOptions,
+import {
+  whatever,
+  type ListQuery,
+  type ObjectApi,
+  type ObjectList,
+  type Preconditions,
+  type Sent,
+  type WriteOptions,
 } from "../../server/console/access.ts";
 import { ApiError, preconditionFailed } from "../../server/console/status.ts";
 import type { KubeClient } from "../../stores/kubernetes/client.ts";
@@ -55,19 +56,15 @@ export class KubeObjects implements ObjectApi {
     });
   }
 
-  replace(key: Key, sent: Sent, { dryRun, version }: WriteOptions): Promise<Resource> {
-    return passingOn(async () => {
-      const present = await this.#matching(key, version);
-      const metadata = (sent["metadata"] ?? {}) as Resource["metadata"];
-      // What `kubectl apply` keeps there is not shown, and must not be lost.
-      const hidden = present.metadata.annotations?.[lastApplied];
-      const annotations = { ...metadata.annotations, ...(hidden === undefined ? {} : { [lastApplied]: hidden }) };
-      const resourceVersion = metadata.resourceVersion ?? version;
-      const body = { ...sent, metadata: { ...metadata, annotations, resourceVersion } };
-      return trimmed(
-        await this.#client.call<Resource>({ verb: "update", path: objectPath(key), query: writing(dryRun), body }),
-      );
-    }).catch((error: unknown) => raced(key, version, error));
+  async replace(key: Key, sent: Sent, options: WriteOptions): Promise<Resource> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await passingOn(() => this.#put(key, sent, options));
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+        if (options.version !== whatever || attempt >= tries) return raced(key, options.version, error);
+      }
+    }
   }
 
   remove(key: Key, { dryRun, version, uid }: WriteOptions & Preconditions): Promise<Resource> {
@@ -78,13 +75,25 @@ export class KubeObjects implements ObjectApi {
         kind: "DeleteOptions",
         preconditions: {
           uid: uid ?? present.metadata.uid,
-          ...(version === undefined ? {} : { resourceVersion: version }),
+          ...(version === undefined || version === whatever ? {} : { resourceVersion: version }),
         },
         ...(dryRun ? { dryRun: ["All"] } : {}),
       };
       const answer = await this.#client.call<Partial<Resource>>({ verb: "delete", path: objectPath(key), body });
       return trimmed(answer.kind === key.kind ? (answer as Resource) : present);
     }).catch((error: unknown) => raced(key, version, error));
+  }
+
+  async #put(key: Key, sent: Sent, { dryRun, version }: WriteOptions): Promise<Resource> {
+    const present = await this.#matching(key, version);
+    const metadata = (sent["metadata"] ?? {}) as Partial<Resource["metadata"]>;
+    // What `kubectl apply` keeps there is not shown, and must not be lost.
+    const hidden = present.metadata.annotations?.[lastApplied];
+    const annotations = { ...metadata.annotations, ...(hidden === undefined ? {} : { [lastApplied]: hidden }) };
+    const own = version === whatever ? present.metadata.resourceVersion : (metadata.resourceVersion ?? version);
+    const body = { ...sent, metadata: { ...metadata, annotations, resourceVersion: own } };
+    const path = objectPath(key);
+    return trimmed(await this.#client.call<Resource>({ verb: "update", path, query: writing(dryRun), body }));
   }
 
   #raw(key: Key): Promise<Resource> {
@@ -94,7 +103,7 @@ export class KubeObjects implements ObjectApi {
   async #matching(key: Key, version: string | undefined): Promise<Resource> {
     const present = await this.#raw(key);
     const { resourceVersion } = present.metadata;
-    if (version !== undefined && version !== resourceVersion)
+    if (version !== undefined && version !== whatever && version !== resourceVersion)
       throw preconditionFailed(key.kind, key.name, { asked: version, present: resourceVersion });
     return present;
   }
@@ -118,9 +127,13 @@ export const passingOn = async <T>(work: () => Promise<T>): Promise<T> => {
 const apiErrorOf = ({ code, reason, message, details }: KubeError): ApiError =>
   code === 0 ? new ApiError("ServiceUnavailable", message) : ApiError.passedOn({ code, reason, message, details });
 
+const tries = 5;
+
+const isConflict = (error: unknown): boolean => error instanceof ApiError && error.status.reason === "Conflict";
+
 /** Between the look and the write it changed: If-Match does not hold. */
 const raced = (key: Key, version: string | undefined, error: unknown): never => {
-  if (version !== undefined && error instanceof ApiError && error.status.reason === "Conflict")
+  if (version !== undefined && version !== whatever && isConflict(error))
     throw preconditionFailed(key.kind, key.name, { asked: version, present: "another by now" });
   throw error;
 };

@@ -53,10 +53,13 @@ export interface ObjectList {
   readonly items: readonly Resource[];
 }
 
+/** The version that stands for whatever is there. */
+export const whatever = "*";
+
 export interface WriteOptions {
   /** Everything is checked, nothing is changed. */
   readonly dryRun: boolean;
-  /** The version that the object must have, of If-Match. */
+  /** The version that the object must have, of If-Match; `whatever`: it must be there. */
   readonly version?: string | undefined;
 }
 

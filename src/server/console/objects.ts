@@ -1,6 +1,6 @@
 import { apiVersion, kinds, type KindInfo } from "../../api/kinds.ts";
 import type { Key } from "../../api/resource.ts";
-import type { Preconditions, Sent, WriteOptions } from "./access.ts";
+import { whatever, type Preconditions, type Sent, type WriteOptions } from "./access.ts";
 import type { Call, Route } from "./route.ts";
 import { refTo } from "./schemas.ts";
 import { ApiError } from "./status.ts";
@@ -10,7 +10,10 @@ const maxBytes = 1024 * 1024;
 
 const dryRun = { dryRun: { type: "string", enum: ["All"], description: "Check everything, change nothing." } } as const;
 const ifMatch = {
-  "if-match": { type: "string", description: "resourceVersion that the object must have; else 412." },
+  "if-match": {
+    type: "string",
+    description: "resourceVersion that the object must have, else 412; * for whatever is there.",
+  },
 } as const;
 
 const listRoute = (info: KindInfo, url: string, suffix: string): Route => ({
@@ -110,10 +113,10 @@ const optionsOf = (query: Call["query"], version: string | undefined): WriteOpti
   return { dryRun: asked === "All", version };
 };
 
-/** RFC 9110, section 13.1.1. A weak validator never matches; `*` holds for whatever is there. */
+/** RFC 9110, section 13.1.1. A weak validator never matches. */
 const matchIn = ({ request }: Call): string | undefined => {
   const given = request.headers["if-match"];
-  if (given === undefined || given.trim() === "*") return undefined;
+  if (given === undefined || given.trim() === whatever) return given?.trim();
   const version = /^"?([^",\s]+)"?$/.exec(given.trim())?.[1];
   if (version === undefined || given.startsWith("W/"))
     throw new ApiError("BadRequest", "If-Match must be one resourceVersion");
