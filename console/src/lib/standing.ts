@@ -47,6 +47,10 @@ export const standingOf = (resource: Resource): Standing => {
   return { id: "failed", tone: "bad", text: "Not ready", ...words };
 };
 
-/** Standings that ask for somebody. */
-export const needsAttention = (standing: Standing): boolean =>
-  standing.id === "stalled" || standing.id === "failed" || standing.id === "unknown" || standing.id === "approval";
+const asking: ReadonlySet<StandingId> = new Set(["stalled", "failed", "unknown", "approval"]);
+
+/** Whether it asks for somebody. An offline host is one matter: that all on it is unknown follows from it. */
+export const needsAttention = (resource: Resource): boolean => {
+  const { id } = standingOf(resource);
+  return asking.has(id) && (id !== "unknown" || resource.kind === "VMHost");
+};

@@ -7,7 +7,6 @@ import { conditionOf, needsAttention, standingOf, type Tone } from "../../lib/st
 
 /** Something that somebody should look at. */
 export interface Concern {
-  readonly id: string;
   readonly tone: Tone;
   readonly title: string;
   /** Why, in a word or two. */
@@ -18,15 +17,12 @@ export interface Concern {
 }
 
 const ofObject = (object: AnyResource): readonly Concern[] => {
+  if (!needsAttention(object)) return [];
   const standing = standingOf(object);
-  if (!needsAttention(standing)) return [];
   const { kind, metadata } = object;
-  // An offline host is one matter; that its objects are unknown follows from it.
-  if (standing.id === "unknown" && kind !== "VMHost") return [];
   const isOffline = kind === "VMHost" && conditionOf(object, "Reachable")?.status === "False";
   return [
     {
-      id: `${kind}/${metadata.namespace ?? ""}/${metadata.name}`,
       tone: isOffline ? "bad" : standing.tone,
       title: `${wordsOf(kind).one} ${metadata.name}`,
       what: isOffline ? "Offline" : standing.id === "approval" ? "Awaits approval" : (standing.reason ?? standing.text),
@@ -39,14 +35,12 @@ const ofObject = (object: AnyResource): readonly Concern[] => {
 
 const ofFiles = (files: FilesReport): readonly Concern[] => [
   ...files.problems.map((problem): Concern => ({
-    id: `${problem.file}:${problem.line ?? 0}:${problem.column ?? 0}:${problem.message}`,
     tone: "bad",
     title: `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}`,
     what: "File refused",
     text: [problem.path, problem.message, problem.hint].filter(Boolean).join(": "),
   })),
   ...files.missing.map(({ key, since, deletesAt }): Concern => ({
-    id: `missing/${key.kind}/${key.namespace}/${key.name}`,
     tone: "warn",
     title: `${wordsOf(key.kind).one} ${key.name}`,
     what: "Document missing",
@@ -70,7 +64,6 @@ const ofJobs = (jobs: readonly JobRecord[], now: number): readonly Concern[] => 
     if (job.status === "success" || now - Date.parse(job.finishedAt) > dayMs) return [];
     return [
       {
-        id: `job/${job.id}`,
         tone: "bad",
         title: `${operationText(job.operation)}: ${job.key.name}`,
         what: `Job failed${job.code ? `, ${job.code}` : ""}`,
