@@ -23,8 +23,9 @@ export interface HostWiring {
   readonly simulated: (host: string) => string;
   /** Reads the credentials of hosts, at each use. */
   readonly secret: ReadSecret;
-  readonly epoch: () => number;
-  readonly raiseEpoch: (min: number) => Promise<number>;
+  /** Of the host with this uid. */
+  readonly epoch: (uid: string) => number;
+  readonly raiseEpoch: (min: number, uid: string) => Promise<number>;
   readonly onChange: (host: string, change: HostChange) => void;
 }
 
@@ -49,7 +50,11 @@ export const wireHosts = (wiring: HostWiring): HostDirectory => {
 
 const vmHosts = (objects: Objects): readonly VMHost[] => objects.list("VMHost") as readonly VMHost[];
 
-export const settingsOf = (objects: Objects): readonly HostSettings[] => vmHosts(objects).map(hostSettings);
+/** What this process has to do with the host of this uid. */
+export type RoleOf = (uid: string) => "manage" | "observe";
+
+export const settingsOf = (objects: Objects, roleOf: RoleOf = () => "manage"): readonly HostSettings[] =>
+  vmHosts(objects).map((host) => ({ ...hostSettings(host), role: roleOf(host.metadata.uid) }));
 
 export const applyHosts = (hosts: HostDirectory, objects: Objects): void => hosts.apply(settingsOf(objects));
 

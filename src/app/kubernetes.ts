@@ -4,6 +4,7 @@ import { keyText, type Key, type Resource } from "../api/resource.ts";
 import { kubernetesModeGuard } from "../engine/massDelete.ts";
 import { mergeMetadata } from "../engine/metadata.ts";
 import { ConflictError } from "../engine/ports.ts";
+import { shardOf, shardOfHost } from "../engine/shards.ts";
 import type { EventRecorder } from "../engine/ports.ts";
 import { ControlError } from "../server/control.ts";
 import { tokenAudience } from "../server/remote.ts";
@@ -12,14 +13,15 @@ import { KubeClient } from "../stores/kubernetes/client.ts";
 import { openConnection, type Connection } from "../stores/kubernetes/connection.ts";
 import { KubeEvents } from "../stores/kubernetes/events.ts";
 import { patientIdentity } from "../stores/kubernetes/identity.ts";
-import { acquireLease, holderOf, type Term } from "../stores/kubernetes/lease.ts";
+import { holderOf, type Term } from "../stores/kubernetes/lease.ts";
 import { Reviews } from "../stores/kubernetes/reviews.ts";
+import { Shards } from "../stores/kubernetes/shards.ts";
 import { KubernetesStore } from "../stores/kubernetes/store.ts";
 import type { ConsoleChoice } from "../cli/context.ts";
 import type { ConsoleServer } from "./console/serve.ts";
 import { Doors, type ApiAddress } from "./doors.ts";
 import { openRecords, type Records } from "./history.ts";
-import { applyHosts } from "./hosts.ts";
+import { settingsOf, type RoleOf } from "./hosts.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
@@ -34,6 +36,8 @@ export interface KubernetesOptions extends Parts {
   readonly context?: string;
   readonly namespaces: "all" | readonly string[];
   readonly localHosts: "allowed" | "refused";
+  /** Over how many shards the hosts are spread; replicas share them. */
+  readonly shards: number;
   readonly data: string;
   /** Where callers of the cluster reach what only the control plane knows; nowhere if not given. */
   readonly api?: ApiAddress;
@@ -43,6 +47,8 @@ export interface KubernetesOptions extends Parts {
 
 const leaseName = "aetherv";
 const eventsGraceMs = 2_000;
+/** A host's jobs may end here for so long before its next owner begins; longer ones it finds on the host. */
+const handOverMs = 20_000;
 
 /** Starts the control plane of a cluster: waits as a warm standby until it may lead. Undefined when the signal fired before. */
 export const startKubernetesPlane = async (
@@ -62,10 +68,20 @@ export const startKubernetesPlane = async (
   const served = await openConsole(warm, connection);
   const standby: Standby = { ...warm, served };
   try {
-    const lease = { client, clock, random, log, namespace: client.namespace, name: leaseName, identity: instance };
+    const { namespace } = client;
+    const lease = {
+      client,
+      clock,
+      random,
+      log,
+      namespace,
+      name: leaseName,
+      identity: instance,
+      shards: options.shards,
+    };
     log.info({ instance, namespace: client.namespace }, "waiting for the leadership");
-    const term = await acquireLease(lease, signal);
-    if (term) return await lead(standby, term, signal);
+    const shards = await Shards.acquire(lease, signal);
+    if (shards) return await lead(standby, shards, signal);
   } catch (error) {
     await leave(standby);
     throw error;
@@ -132,19 +148,19 @@ const leave = async ({ following, running, client, doors, served }: Standby): Pr
   await client.close();
 };
 
-const lead = async (standby: Standby, term: Term, ending: AbortSignal): Promise<Plane> => {
+const lead = async (standby: Standby, shards: Shards, ending: AbortSignal): Promise<Plane> => {
   const { options, client, store, instance } = standby;
   const { data, clock, random, log, monitoring } = options;
   try {
-    store.writesDuring(term);
+    store.writesDuring(shards);
     const named = { client, namespace: client.namespace, random, clock, log };
-    const controlPlaneId = await patientIdentity(named, AbortSignal.any([term.lost, ending]));
+    const controlPlaneId = await patientIdentity(named, AbortSignal.any([shards.lost, ending]));
     // Decisions on lists from before the Lease could repeat what the holder before us did last.
-    await Promise.race([store.refreshed(), lossOf(term)]);
+    await Promise.race([store.refreshed(), lossOf(shards)]);
     const journal = await openJournal(data);
     const records = await openRecords(monitoring?.store("journal", journal) ?? journal, options);
     const events = new KubeEvents({ client, clock, random, log, instance });
-    log.info({ controlPlaneId, epoch: term.epoch }, "the control plane starts");
+    log.info({ controlPlaneId, epoch: shards.epoch, shards: shards.count }, "the control plane starts");
     const wired = wire({
       data,
       clock,
@@ -154,8 +170,10 @@ const lead = async (standby: Standby, term: Term, ending: AbortSignal): Promise<
       records,
       controlPlaneId,
       events: both(records.events, events),
-      epoch: () => term.epoch,
-      raiseEpoch: (min) => term.raise(min),
+      epoch: () => shards.epoch,
+      hostEpoch: (uid) => shards.epochOf(shardOfHost(uid, shards.count)),
+      raiseEpoch: (min, uid) => shards.raise(shardOfHost(uid, shards.count), min),
+      isMine: (resource) => shards.has(shardOf(resource, store.cache, shards.count)),
       localHosts: options.localHosts,
       secret: (namespace, name) => store.secret(namespace, name),
       signer: () => clusterSigner(client, client.namespace),
@@ -167,11 +185,11 @@ const lead = async (standby: Standby, term: Term, ending: AbortSignal): Promise<
       counters: () => requestsOf(client),
       monitoring,
       ending,
-      lost: term.lost,
+      lost: shards.lost,
     });
-    return await run(standby, term, { ...wired, records, events, controlPlaneId });
+    return await run(standby, shards, { ...wired, records, events, controlPlaneId });
   } catch (error) {
-    await term.release();
+    await shards.release();
     throw error;
   }
 };
@@ -182,27 +200,29 @@ interface Leading extends Wired {
   readonly controlPlaneId: string;
 }
 
-const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plane> => {
+const run = async (standby: Standby, shards: Shards, leading: Leading): Promise<Plane> => {
   const { store, options, doors } = standby;
   const { hosts, controller, control, records, events, controlPlaneId, watchGuests } = leading;
   const stopping = new AbortController();
+  const roleOf: RoleOf = (uid) => (shards.has(shardOfHost(uid, shards.count)) ? "manage" : "observe");
+  const apply = (graceMs = 0): void => hosts.apply(settingsOf(store.cache, roleOf), { graceMs });
   const stop: Plane["stop"] = async ({ graceMs }) => {
     stopping.abort();
     // All jobs are held back at once; the reconciles at work may still wait for the API server.
     const decided = controller.stop();
     // Jobs that a newer leader's hosts would refuse are not worth waiting for.
-    await hosts.stop({ graceMs: term.lost.aborted ? 0 : graceMs });
+    await hosts.stop({ graceMs: shards.lost.aborted ? 0 : graceMs });
     await decided;
     await doors.close();
     await events.close(eventsGraceMs);
     // Last of what acts: the next leader begins now.
-    await term.release();
+    await shards.release();
     await leave(standby);
     await records.close();
     options.log.info({}, "the control plane has ended");
   };
   try {
-    await store.watch((key) => key.kind === "VMHost" && applyHosts(hosts, store.cache), stopping.signal);
+    await store.watch((key) => key.kind === "VMHost" && apply(), stopping.signal);
     await controller.start();
     void watchGuests(stopping.signal);
     if (standby.served) control.consoleAt(standby.served.url);
@@ -212,10 +232,22 @@ const run = async (standby: Standby, term: Term, leading: Leading): Promise<Plan
     throw error;
   }
   const plane = { control, objects: store.cache, hosts, controller, controlPlaneId, stop };
-  return { ...plane, problems: () => [], lost: term.lost, console: standby.served?.url };
+  shards.run({
+    // Decisions on lists from before the Lease could repeat what the holder before did last.
+    prepare: () => store.refreshed(),
+    taken: () => {
+      apply();
+      controller.wakeAll();
+    },
+    given: async () => {
+      apply(handOverMs);
+      await hosts.left();
+    },
+  });
+  return { ...plane, problems: () => [], lost: shards.lost, console: standby.served?.url };
 };
 
-const lossOf = (term: Term): Promise<never> =>
+const lossOf = (term: Pick<Term, "lost">): Promise<never> =>
   new Promise((_, reject) => {
     const lose = (): void => reject(new Error("the leadership was lost"));
     if (term.lost.aborted) lose();

@@ -1,7 +1,7 @@
 import { kinds } from "../../controllers/index.ts";
 import { Controller } from "../engine/controller.ts";
 import type { GuardSettings } from "../engine/massDelete.ts";
-import type { EventRecorder, Key, Kind, Store } from "../engine/ports.ts";
+import type { EventRecorder, Key, Kind, Resource, Store } from "../engine/ports.ts";
 import { GuestService } from "../guest/service.ts";
 import type { Signer } from "../guest/signer.ts";
 import type { HostDirectory } from "../hosts/directory.ts";
@@ -22,7 +22,11 @@ export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate"
   readonly events: EventRecorder;
   readonly controlPlaneId: string;
   readonly epoch: () => number;
-  readonly raiseEpoch: (min: number) => Promise<number>;
+  /** Of the host with this uid, where hosts have epochs of their own. */
+  readonly hostEpoch?: HostWiring["epoch"];
+  readonly raiseEpoch: HostWiring["raiseEpoch"];
+  /** Which objects this process works on; all if not given. */
+  readonly isMine?: (resource: Resource) => boolean;
   readonly localHosts: HostWiring["localHosts"];
   readonly secret: HostWiring["secret"];
   /** Where an object's document is, as file:line:column; only where objects have documents. */
@@ -60,7 +64,7 @@ export const wire = (opened: Opened): Wired => {
     localHosts: opened.localHosts,
     secret: opened.secret,
     simulated: dataPaths(opened.data).simulated,
-    epoch: opened.epoch,
+    epoch: opened.hostEpoch ?? opened.epoch,
     raiseEpoch: opened.raiseEpoch,
     onChange: (host, change) => controller.wakeHost(host, news(change)),
   });
@@ -83,6 +87,7 @@ export const wire = (opened: Opened): Wired => {
     controlPlaneId,
     observer: monitoring?.observer,
     placeOf: opened.placeOf,
+    isMine: opened.isMine,
     massDelete,
   });
   onEnding(opened.ending, () => {

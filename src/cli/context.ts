@@ -39,6 +39,8 @@ export type Source =
       readonly api?: { readonly host: string; readonly port: number; readonly tlsFolder?: string };
       /** Whether VMHosts may have agents as processes of this machine. */
       readonly localHosts: "allowed" | "refused";
+      /** Over how many shards the hosts are spread, for replicas to share. */
+      readonly shards: number;
     };
 
 export interface ConsoleChoice {

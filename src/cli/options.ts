@@ -23,6 +23,15 @@ export const parseAddress = (text: string): Address => {
   return { host: host.replace(/^\[|\]$/g, ""), port };
 };
 
+const mostShards = 64;
+
+/** How many shards hosts are spread over. */
+export const parseShards = (text: string): number => {
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (value < 1 || value > mostShards) throw new InvalidArgumentError(`expected a number from 1 to ${mostShards}`);
+  return value;
+};
+
 export const limitOption = (least: number): Option =>
   new Option("--limit <number>", "at most so many").default(least).argParser((text) => {
     const value = Number(text);

@@ -88,6 +88,11 @@ export class Controller {
     this.#queue.add(key, "high");
   }
 
+  /** Everything is looked at again: other objects are this process's than before. */
+  wakeAll(): void {
+    for (const { resource } of this.#known.values()) this.#queue.add(keyOf(resource), "normal");
+  }
+
   /**
    * A host has news: the owners of what changed look again, and its VMHost. "all", or news of a host that does not answer: everything
    * that is on the host. What waited for its host may then try again before its time.
@@ -146,11 +151,20 @@ export class Controller {
   }
 
   async #work(key: Key): Promise<Next> {
+    const resource = this.#parts.store.cache.get(key);
+    if (resource && this.#parts.isMine?.(resource) === false) return this.#leave(key);
     const next = await this.#reconciler.reconcile(key);
     this.#queue.forget(key);
     if (next.do === "again") this.#queue.addAfter(key, next.ms);
     if (next.do === "gone") this.#queue.drop(key);
     return next;
+  }
+
+  /** Another process works on it: nothing is remembered of it here. */
+  #leave(key: Key): Next {
+    this.#reconciler.forget(key);
+    this.#queue.drop(key);
+    return { do: "done" };
   }
 
   /** The store's news: the object itself looks again, those that name it, and those that it names or named. */

@@ -1,5 +1,17 @@
 import type { GuardSettings } from "./massDelete.ts";
-import type { Clock, EventRecorder, GuestConfigs, Hosts, Key, Kind, Logger, Observer, Random, Store } from "./ports.ts";
+import type {
+  Clock,
+  EventRecorder,
+  GuestConfigs,
+  Hosts,
+  Key,
+  Kind,
+  Logger,
+  Observer,
+  Random,
+  Resource,
+  Store,
+} from "./ports.ts";
 
 /** What the engine is put together from. */
 export interface EngineParts {
@@ -16,6 +28,8 @@ export interface EngineParts {
   readonly observer?: Observer | undefined;
   /** Where an object's document is, as file:line:column. */
   readonly placeOf?: ((key: Key) => string | undefined) | undefined;
+  /** Whether this process works on an object; absent: on all. Who starts to is told by wakeAll. */
+  readonly isMine?: ((resource: Resource) => boolean) | undefined;
   /** Brakes on many deletions at the same time; file mode's when absent. */
   readonly massDelete?: GuardSettings;
   /** Objects decided at the same time. Default 64: most wait for the store. */

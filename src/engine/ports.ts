@@ -358,6 +358,8 @@ export interface HostSettings {
   readonly concurrency: number;
   readonly longConcurrency: number;
   readonly inventoryIntervalMs: number;
+  /** observe: another replica has it; it is looked at, and gets no job from here. Absent: manage. */
+  readonly role?: "manage" | "observe";
   /** Changes when the way to reach the host changed: the sessions are opened anew. */
   readonly connectionHash: string;
 }

@@ -20,10 +20,10 @@ export interface ConnectionOptions {
   readonly log: Logger;
   readonly check: ProtocolCheck;
   readonly controlPlaneId: string;
-  /** This process's epoch. */
-  readonly epoch: () => number;
-  /** Makes the epoch at least `min`, durably, and gives it. */
-  readonly raiseEpoch: (min: number) => Promise<number>;
+  /** This process's epoch for the host of this uid; 0 where it only looks. */
+  readonly epoch: (uid: string) => number;
+  /** Makes that epoch at least `min`, durably, and gives it. */
+  readonly raiseEpoch: (min: number, uid: string) => Promise<number>;
   readonly transportFor: (settings: HostSettings) => Transport;
   /** Why an agent must get no job, e.g. another version; undefined = it is fine. */
   readonly refuseAgent?: (hello: HelloData) => Fault | undefined;
@@ -79,7 +79,7 @@ export class Connection {
 
   sender(): Sender {
     const { controlPlaneId, epoch } = this.#options;
-    return { host: this.#settings.name, controlPlaneId, epoch: this.#epochUsed ?? epoch() };
+    return { host: this.#settings.name, controlPlaneId, epoch: this.#epochUsed ?? epoch(this.#settings.uid) };
   }
 
   /** Opens a session and settles the epoch. Never rejects. */
@@ -142,9 +142,10 @@ export class Connection {
   }
 
   async #fence(hello: HelloData): Promise<Fault | undefined> {
-    const verdict = fencing(hello, this.#options.controlPlaneId, this.#options.epoch(), this.#epochUsed);
+    const { uid } = this.#settings;
+    const verdict = fencing(hello, this.#options.controlPlaneId, this.#options.epoch(uid), this.#epochUsed);
     if (verdict.do === "stop") return verdict.fault;
-    this.#epochUsed = verdict.do === "use" ? verdict.epoch : await this.#options.raiseEpoch(verdict.min);
+    this.#epochUsed = verdict.do === "use" ? verdict.epoch : await this.#options.raiseEpoch(verdict.min, uid);
     return undefined;
   }
 

@@ -7,29 +7,41 @@ export class HostDirectory implements Hosts {
   readonly #options: HostOptions;
   readonly #hosts = new Map<string, ManagedHost>();
   #stopped = false;
+  /** Hosts given up, whose jobs still run. */
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(options: HostOptions) {
     this.#options = options;
   }
 
-  /** Makes the directory match: adds hosts, passes changed settings on, lets go of those no longer named. */
-  apply(settings: readonly HostSettings[]): void {
+  /**
+   * Makes the directory match: adds hosts, passes changed settings on, lets go of those no longer named. Jobs of a host that is another
+   * replica's from now on may end within `graceMs`: see `left`.
+   */
+  apply(settings: readonly HostSettings[], { graceMs } = { graceMs: 0 }): void {
     if (this.#stopped) return;
     const named = new Set(settings.map(({ name }) => name));
-    for (const [name, host] of this.#hosts) if (!named.has(name)) this.#remove(name, host);
-    for (const next of settings) this.#applyOne(next);
+    for (const [name, host] of this.#hosts) if (!named.has(name)) this.#remove(name, host, 0);
+    for (const next of settings) this.#applyOne(next, graceMs);
   }
 
-  #applyOne(next: HostSettings): void {
+  #applyOne(next: HostSettings, graceMs: number): void {
     const present = this.#hosts.get(next.name);
-    if (present && present.settings.uid === next.uid) return present.update(next);
-    if (present) this.#remove(next.name, present);
+    const isSame = present?.settings.uid === next.uid;
+    if (isSame && roleOf(present.settings) === roleOf(next)) return present.update(next);
+    if (present) this.#remove(next.name, present, isSame ? graceMs : 0);
     this.#hosts.set(next.name, new ManagedHost(next, this.#options));
   }
 
-  #remove(name: string, host: ManagedHost): void {
+  #remove(name: string, host: ManagedHost, graceMs: number): void {
     this.#hosts.delete(name);
-    void host.stop({ graceMs: 0 });
+    const leaving = host.stop({ graceMs }).finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+
+  /** Resolves once no host that was given up has a job of this process. */
+  async left(): Promise<void> {
+    await Promise.all(this.#leaving);
   }
 
   host(name: string): HostView | undefined {
@@ -74,3 +86,5 @@ export class HostDirectory implements Hosts {
     await Promise.all([...this.#hosts.values()].map((host) => host.stop({ graceMs })));
   }
 }
+
+const roleOf = ({ role = "manage" }: HostSettings): "manage" | "observe" => role;

@@ -268,7 +268,8 @@ export class ManagedHost implements HostView {
     this.#looked = true;
     // After the first look, which is what everybody waits for.
     const [host, connection] = [this.name, this.#connection];
-    if (first) void fetchHistory(this.#agent, { ...this.#options, host, connection, stopped: () => this.#over });
+    if (first && this.#settings.role !== "observe")
+      void fetchHistory(this.#agent, { ...this.#options, host, connection, stopped: () => this.#over });
     this.#failures = 0;
     this.#setUp();
     if (first) return this.#tell({ uids: "all", host: true });
@@ -290,6 +291,7 @@ export class ManagedHost implements HostView {
         at: "refused",
         fault: fault("HostUnreachable", "the control plane stops, or no longer manages the host"),
       } as const;
+    if (this.#settings.role === "observe") return { at: "refused", fault: notOurs } as const;
     if (this.#reach.at === "down") return { at: "refused", fault: unreachable(this.#reach.fault) } as const;
     const connected = this.#reach.at === "up" && this.#connection.mode !== "none";
     return connected ? ({ at: "ready" } as const) : ({ at: "waiting" } as const);
@@ -352,5 +354,7 @@ export class ManagedHost implements HostView {
     return this.#lookedAt + this.#settings.inventoryIntervalMs;
   }
 }
+
+const notOurs = fault("HostUnreachable", "another replica of the control plane manages this host: it sends the jobs");
 
 const limitsOf = ({ concurrency, longConcurrency }: HostSettings) => ({ short: concurrency, long: longConcurrency });

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { ControlError } from "../../server/control.ts";
 import type { RunOptions, Source, Tools } from "../context.ts";
-import { collect, parseAddress, parseDuration, type Address } from "../options.ts";
+import { collect, parseAddress, parseShards, parseDuration, type Address } from "../options.ts";
 
 interface Options {
   readonly files?: readonly string[];
@@ -9,6 +9,7 @@ interface Options {
   readonly allowLocalHosts?: true;
   readonly apiAddress?: Address;
   readonly apiTlsDir?: string;
+  readonly shards?: number;
   readonly deletionDelay: number;
   readonly logLevel?: string;
   readonly metricsAddress?: Address;
@@ -39,6 +40,11 @@ export const runCommand = (tools: Tools): Command =>
     .option("-f, --files <dir>", "folder with manifest files (again for more)", collect)
     .option("--kubernetes", "over the objects of a cluster; of all namespaces, or of those that --namespace lists")
     .option("--allow-local-hosts", "with --kubernetes: VMHosts may be simulated, or have their agent on this machine")
+    .option(
+      "--shards <n>",
+      "with --kubernetes: shards that the hosts are spread over, for replicas to share (1)",
+      parseShards,
+    )
     .option("--api-address <host:port>", "with --kubernetes: where `kubectl aetherv` reaches it (off)", parseAddress)
     .option("--api-tls-dir <dir>", "folder with tls.crt and tls.key for --api-address (default: plain HTTP)")
     .addOption(
@@ -92,20 +98,23 @@ const consoleOf = (options: Options): Pick<RunOptions, "console"> => {
 };
 
 const sourceOf = (options: Options, tools: Tools): Source => {
-  const { files, kubernetes, allowLocalHosts, deletionDelay, apiAddress, apiTlsDir } = options;
+  const { files, kubernetes, allowLocalHosts, deletionDelay, apiAddress, apiTlsDir, shards } = options;
   const { kubeconfig, context } = tools.cluster();
   if ((files === undefined) === (kubernetes === undefined))
     throw new ControlError("Invalid", "give either --files DIR or --kubernetes", "aetherv run --help");
-  if (files !== undefined && [kubeconfig, context, allowLocalHosts, apiAddress].some((given) => given !== undefined))
+  if (
+    files !== undefined &&
+    [kubeconfig, context, allowLocalHosts, apiAddress, shards].some((given) => given !== undefined)
+  )
     throw new ControlError(
       "Invalid",
-      "--kubeconfig, --context, --allow-local-hosts and --api-address go with --kubernetes",
+      "--kubeconfig, --context, --allow-local-hosts, --api-address and --shards go with --kubernetes",
     );
   if (apiTlsDir !== undefined && apiAddress === undefined)
     throw new ControlError("Invalid", "--api-tls-dir goes with --api-address");
   if (files !== undefined) return { mode: "files", files, deletionDelayMs: deletionDelay };
   const localHosts = allowLocalHosts === true ? "allowed" : "refused";
-  const source = { mode: "kubernetes", namespaces: tools.namespaces(), localHosts } as const;
+  const source = { mode: "kubernetes", namespaces: tools.namespaces(), localHosts, shards: shards ?? 1 } as const;
   return {
     ...source,
     ...(kubeconfig === undefined ? {} : { kubeconfig }),

@@ -1,7 +1,8 @@
-import type { Clock, Logger, Random } from "../../engine/ports.ts";
+import type { Clock } from "../../engine/ports.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeError } from "./error.ts";
 import {
+  defaultTimes,
   epochOf,
   heldBy,
   readLease,
@@ -9,35 +10,9 @@ import {
   renewedBy,
   writeLease,
   type Lease,
+  type LeaseOptions,
+  type LeaseTimes,
 } from "./leaseObject.ts";
-
-export interface LeaseOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly namespace: string;
-  readonly name: string;
-  /** Unique for each process: the pod's name and something random. */
-  readonly identity: string;
-  /** Label by which the Leases of these replicas are found; none where nobody looks for it. */
-  readonly group?: string;
-  /** Over how many shards the hosts are spread, for others to see; not told if not given. */
-  readonly shards?: number;
-  readonly times?: LeaseTimes;
-}
-
-/** As controller-runtime has them. */
-export interface LeaseTimes {
-  /** Others wait so long after the last sign of life before they take over, milliseconds; whole seconds. */
-  readonly durationMs: number;
-  /** The holder that could not renew for so long stops by itself; shorter than the duration. */
-  readonly deadlineMs: number;
-  /** Between two tries. */
-  readonly retryMs: number;
-}
-
-export const defaultTimes: LeaseTimes = { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 };
 
 /** A time of leadership. */
 export interface Term {
@@ -169,7 +144,7 @@ class HeldTerm implements Term {
       this.#ended.abort();
       try {
         const lease = releasedBy(this.#options, this.#lease);
-        await within(this.#options.clock, this.#times.retryMs, (signal) => write(this.#options, lease, signal));
+        await within(this.#options.clock, this.#times.retryMs, (signal) => writeLease(this.#options, lease, signal));
         this.#options.log.info({ identity: this.#options.identity }, "leadership given back");
       } catch (error) {
         // Nobody leads until the Lease runs out; that is all.
@@ -255,4 +230,3 @@ class LostError extends Error {
 
 const isConflict = (error: unknown): boolean =>
   error instanceof KubeError && (error.code === 409 || error.code === 404);
-

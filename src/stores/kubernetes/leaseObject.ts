@@ -1,6 +1,6 @@
+import type { Clock, Logger, Random } from "../../engine/ports.ts";
 import { microTime } from "./microTime.ts";
 import type { KubeClient } from "./client.ts";
-import { defaultTimes, type LeaseOptions } from "./lease.ts";
 
 /** Annotation of a Lease: the highest epoch that any holder has used. */
 export const epochAnnotation = "aetherv.io/epoch";
@@ -8,6 +8,34 @@ export const epochAnnotation = "aetherv.io/epoch";
 const shardsAnnotation = "aetherv.io/shards";
 /** Label of the Leases of one group of replicas. */
 const groupLabel = "aetherv.io/leases";
+
+export interface LeaseOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly namespace: string;
+  readonly name: string;
+  /** Unique for each process: the pod's name and something random. */
+  readonly identity: string;
+  /** Label by which the Leases of these replicas are found; none where nobody looks for it. */
+  readonly group?: string;
+  /** Over how many shards the hosts are spread, for others to see; not told if not given. */
+  readonly shards?: number;
+  readonly times?: LeaseTimes;
+}
+
+/** As controller-runtime has them. */
+export interface LeaseTimes {
+  /** Others wait so long after the last sign of life before they take over, milliseconds; whole seconds. */
+  readonly durationMs: number;
+  /** The holder that could not renew for so long stops by itself; shorter than the duration. */
+  readonly deadlineMs: number;
+  /** Between two tries. */
+  readonly retryMs: number;
+}
+
+export const defaultTimes: LeaseTimes = { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 };
 
 export interface Lease {
   readonly metadata: {
@@ -43,9 +71,13 @@ export const heldBy = (options: LeaseOptions, before: Lease | undefined, epoch: 
   const now = microTime(clock.now());
   const { metadata } = before ?? { metadata: { name } };
   const labels = group === undefined ? metadata.labels : { ...metadata.labels, [groupLabel]: group };
-  const annotations = shards === undefined ? metadata.annotations : { ...metadata.annotations, [shardsAnnotation]: String(shards) };
+  const annotations =
+    shards === undefined ? metadata.annotations : { ...metadata.annotations, [shardsAnnotation]: String(shards) };
   return {
-    metadata: withEpoch({ metadata: { ...metadata, ...(labels && { labels }), ...(annotations && { annotations }) } }, epoch),
+    metadata: withEpoch(
+      { metadata: { ...metadata, ...(labels && { labels }), ...(annotations && { annotations }) } },
+      epoch,
+    ),
     spec: {
       holderIdentity: identity,
       leaseDurationSeconds: Math.ceil((times ?? defaultTimes).durationMs / 1000),
@@ -69,7 +101,10 @@ export const releasedBy = ({ clock }: LeaseOptions, lease: Lease): Lease => ({
 const collection = ({ namespace }: Pick<LeaseOptions, "namespace">): string =>
   `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
 
-export const readLease = (options: LeaseOptions, signal: AbortSignal): Promise<Lease | undefined> =>
+export const readLease = (
+  options: Pick<LeaseOptions, "client" | "namespace" | "name">,
+  signal?: AbortSignal,
+): Promise<Lease | undefined> =>
   options.client.find<Lease>(`${collection(options)}/${encodeURIComponent(options.name)}`, signal);
 
 /** Makes the Lease, or changes it if it is still of the version that was read. */

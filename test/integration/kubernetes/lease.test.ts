@@ -5,7 +5,8 @@ import type { KubeClient } from "../../../src/stores/kubernetes/client.ts";
 import { KubeError } from "../../../src/stores/kubernetes/error.ts";
 import { KubeEvents } from "../../../src/stores/kubernetes/events.ts";
 import { clusterIdentity, identityName } from "../../../src/stores/kubernetes/identity.ts";
-import { acquireLease, epochAnnotation, type LeaseTimes, type Term } from "../../../src/stores/kubernetes/lease.ts";
+import { acquireLease, type Term } from "../../../src/stores/kubernetes/lease.ts";
+import { epochAnnotation, type LeaseTimes } from "../../../src/stores/kubernetes/leaseObject.ts";
 import { startKubeApi } from "../../support/kubeApi.ts";
 import { MemoryLog } from "../../unit/stores/fixed.ts";
 
