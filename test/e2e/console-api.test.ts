@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -242,6 +242,23 @@ describe("objects of files", () => {
     expect((await asAdmin(`${disks}/none`)).json()["reason"]).toBe("NotFound");
   });
 
+  it("are deleted with their document; the deletion waits as for one removed by hand, and a PUT brings it back", async () => {
+    const path = `${disks}/three`;
+    const object = (await asAdmin(path)).json<Resource>();
+    const two = (await file("two.yaml")).split("---\n")[0];
+    expect((await asAdmin(path, { method: "DELETE" })).status).toBe(200);
+    expect(await file("two.yaml")).toBe(two);
+    const { missing } = (await asAdmin("/v1/problems")).json<{ missing: { key: { name: string } }[] }>();
+    expect(missing.map(({ key }) => key.name)).toContain("three");
+    const back = await asAdmin(path, { method: "PUT", headers: { "if-match": "*" }, body: object });
+    expect(back.status, back.text).toBe(200);
+    expect(back.json<Resource>().metadata.uid).toBe(object.metadata.uid);
+    expect((await asAdmin("/v1/problems")).json<{ missing: unknown[] }>().missing).toEqual([]);
+    expect((await asAdmin(path, { method: "DELETE" })).status).toBe(200);
+    expect(await readdir(rig.files)).not.toContain("virtualdisk-three.yaml");
+    await until("it is gone", async () => (await asAdmin(path)).status === 404);
+  });
+
   it("of a deployment are changed there: power goes to its deployment's document", async () => {
     const shop = `# The shop.
 apiVersion: aetherv.io/v1alpha1
@@ -249,7 +266,6 @@ kind: ManagedDeployment
 metadata: { name: shop }
 spec:
   virtualMachine:
-    host: hv1
     osFamily: Linux
     cpu: { count: 1 } # one
     memory: { startup: 1Gi }
@@ -262,7 +278,7 @@ spec:
     await until("the machine is there", async () => (await asAdmin(`${vms}/shop`)).status === 200);
     const refused = await edit(`${vms}/shop`, (spec) => (spec["notes"] = "mine"));
     expect(refused.json()["message"]).toMatch(/ManagedDeployment shop made it: change it there \(.*shop\.yaml:2:1\)/);
-    const stopped = await asAdmin("/v1/objects/vm/default/shop/actions", {
+    const stopped = await asAdmin("/v1/objects/VirtualMachine/default/shop/actions", {
       method: "POST",
       body: { action: "shutdown" },
     });
@@ -304,12 +320,15 @@ spec:
   });
 
   it("keep the file's mode, and a link within the folder", async () => {
-    await writeFile(rig.path("real.yaml"), blank("linked"), { mode: 0o640 });
-    await mkdir(rig.path("links"));
+    // As a volume of Kubernetes lays it out: what is hidden is read by the link's name only.
+    await mkdir(rig.path("..data"));
+    await writeFile(rig.path("..data/real.yaml"), blank("linked"), { mode: 0o640 });
+    await symlink(join("..data", "real.yaml"), rig.path("linked.yaml"));
     await until("it is there", async () => (await asAdmin(`${disks}/linked`)).status === 200);
     expect((await edit(`${disks}/linked`, (spec) => (spec["size"] = "6Gi"))).status).toBe(200);
-    expect((await stat(rig.path("real.yaml"))).mode & 0o777).toBe(0o640);
-    expect(await file("real.yaml")).toBe(blank("linked").replace("4Gi", "6Gi"));
+    expect((await lstat(rig.path("linked.yaml"))).isSymbolicLink()).toBe(true);
+    expect((await stat(rig.path("..data/real.yaml"))).mode & 0o777).toBe(0o640);
+    expect(await file("..data/real.yaml")).toBe(blank("linked").replace("4Gi", "6Gi"));
   });
 
   it("that were changed by hand a moment ago are taken up first: nobody's edit is lost", async () => {
@@ -330,23 +349,6 @@ spec:
     expect(await file("two.yaml")).toBe(text.replace("size: 4Gi", "size: 5Gi"));
   });
 
-  it("are deleted with their document; the deletion waits as for one removed by hand, and a PUT brings it back", async () => {
-    const path = `${disks}/three`;
-    const object = (await asAdmin(path)).json<Resource>();
-    const two = (await file("two.yaml")).split("---\n")[0];
-    expect((await asAdmin(path, { method: "DELETE" })).status).toBe(200);
-    expect(await file("two.yaml")).toBe(two);
-    const { missing } = (await asAdmin("/v1/problems")).json<{ missing: { key: { name: string } }[] }>();
-    expect(missing.map(({ key }) => key.name)).toContain("three");
-    const back = await asAdmin(path, { method: "PUT", headers: { "if-match": "*" }, body: object });
-    expect(back.status, back.text).toBe(200);
-    expect(back.json<Resource>().metadata.uid).toBe(object.metadata.uid);
-    expect((await asAdmin("/v1/problems")).json<{ missing: unknown[] }>().missing).toEqual([]);
-    expect((await asAdmin(path, { method: "DELETE" })).status).toBe(200);
-    expect(await readdir(rig.files)).not.toContain("virtualdisk-three.yaml");
-    await until("it is gone", async () => (await asAdmin(path)).status === 404);
-  });
-
   it("are refused when the store can't take them up, and the file is as before", async () => {
     const other = { ...disk("loop-b", "1Gi"), spec: { source: { type: "VirtualDisk", disk: "loop-a" } } };
     await writeFile(
@@ -358,5 +360,126 @@ spec:
     expect([reply.status, reply.json()["message"]]).toEqual([422, expect.stringContaining("circle")]);
     expect(await readdir(rig.files)).not.toContain("virtualdisk-loop-b.yaml");
     await rm(rig.path("loop.yaml"));
+  });
+});
+
+describe("what happens", () => {
+  it("is told at once: objects, jobs with their progress, and a job's log", async () => {
+    const ending = new AbortController();
+    const seen: { readonly type: string; readonly object?: Resource }[] = [];
+    const jobs: { readonly id: string; readonly key: { readonly name: string }; readonly status: string }[] = [];
+    const follow = async (path: string, into: unknown[]): Promise<void> => {
+      for await (const { event, data } of client.events(path, { token: viewer, signal: ending.signal }))
+        if (event === "message") into.push(data);
+    };
+    const streams = Promise.all([follow("/v1/watch?kinds=VirtualDisk", seen), follow("/v1/jobs/watch", jobs)]);
+    try {
+      await until("all is told", () => Promise.resolve(seen.some(({ type }) => type === "synced")));
+      expect(seen.filter(({ object }) => object?.kind !== "VirtualDisk").map(({ type }) => type)).toEqual(["synced"]);
+      await asAdmin(disks, { method: "POST", body: disk("live", "1Gi") });
+      await until("it is told", () => Promise.resolve(seen.some(({ object }) => object?.metadata.name === "live")));
+      await until("its job is told", () =>
+        Promise.resolve(jobs.some(({ key, status }) => key.name === "live" && status === "success")),
+      );
+      const id = jobs.find(({ key }) => key.name === "live")?.id ?? "";
+      const lines: string[] = [];
+      for await (const { event } of client.events(`/v1/jobs/${id}/log?follow=true`, { token: viewer }))
+        lines.push(event);
+      expect(lines.at(-1)).toBe("end");
+      expect(
+        (await asAdmin(`/v1/jobs?kind=VirtualDisk&namespace=default&name=live`)).json<{ id: string }[]>()[0]?.id,
+      ).toBe(id);
+    } finally {
+      ending.abort();
+      await streams;
+    }
+  });
+
+  it("is planned for drafts, with their problems at their fields, and rendered as documents for Git", async () => {
+    const draft = { object: disk("draft", "1Gi") };
+    const plan = (documents: readonly unknown[]): Promise<Reply> =>
+      asAdmin("/v1/plan", { method: "POST", body: { documents } });
+    const good = (await plan([draft])).json<{ objects: { key: { name: string }; action: string }[] }>();
+    expect(good.objects.find(({ key }) => key.name === "draft")?.action).toBe("create");
+    const bad = (await plan([{ object: disk("draft", "1G") }])).json<{ problems: { path: string }[] }>();
+    expect(bad.problems[0]?.path).toBe("spec.size");
+    for (const wrong of [[1], [{ object: { kind: "Pod", metadata: { name: "x" } } }], [{ object: { metadata: {} } }]])
+      expect((await plan(wrong)).status).toBe(400);
+    const { yaml } = (
+      await asAdmin("/v1/render", { method: "POST", body: { objects: [disk("a", "1Gi"), { a: "off" }] } })
+    ).json<{
+      yaml: string;
+    }>();
+    expect(yaml).toMatch(/^apiVersion: aetherv.io[^]*size: 1Gi\n---\na: "off"\n$/);
+  });
+});
+
+describe("the OpenAPI document", () => {
+  it("describes what is answered", async () => {
+    const document = (await client.ask("/v1/openapi.json")).json<{
+      openapi: string;
+      paths: Record<string, { get?: { responses: Record<string, { content?: Record<string, { schema: object }> }> } }>;
+      components: { schemas: object };
+    }>();
+    expect(document.openapi).toBe("3.1.0");
+    const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+    const job = (await asAdmin("/v1/jobs?limit=1")).json<{ id: string }[]>()[0]?.id ?? "";
+    const values: Readonly<Record<string, string>> = { host: "hv1", id: job, namespace: "default", name: "web" };
+    let checked = 0;
+    for (const [path, { get }] of Object.entries(document.paths)) {
+      const schema = get?.responses["200"]?.content?.["application/json"]?.schema;
+      if (!schema) continue;
+      const url = path.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+      const named = url.replace("vmhosts/web", "vmhosts/hv1").replace("virtualdisks/web", "virtualdisks/web-system");
+      const reply = await asAdmin(
+        named.replace("adapters/web", "adapters/web-lan").replace("deployments/web", "deployments/shop"),
+      );
+      expect(reply.status, `${path}: ${reply.text}`).toBe(200);
+      const validate = ajv.compile({ ...schema, components: document.components });
+      expect(validate(reply.json()), `${path}: ${JSON.stringify(validate.errors?.slice(0, 3))}`).toBe(true);
+      checked += 1;
+    }
+    expect(checked).toBeGreaterThan(20);
+    const status = ajv.compile({ $ref: "#/components/schemas/Status", components: document.components });
+    for (const path of ["/v1/none", `${disks}/none`, "/v1/jobs?limit=x", "/v1/watch?kinds=Pod"])
+      expect(status((await asAdmin(path)).json()), path).toBe(true);
+  });
+});
+
+describe("docs/terraform.md", () => {
+  const shell = (script: string): Promise<{ readonly code: number; readonly out: string }> =>
+    new Promise((resolve) => {
+      const env = { ...process.env, AETHERV_URL: client.url, AETHERV_TOKEN: admin };
+      execFile("sh", ["-c", script], { env }, (error, out, err) =>
+        resolve({ code: error === null ? 0 : 1, out: out || err }),
+      );
+    });
+
+  it("has examples that do what they say", async () => {
+    const text = await readFile(join(root, "docs/terraform.md"), "utf8");
+    const scripts = [...text.matchAll(/```sh\n([^]*?)```/g)].map(([, script = ""]) => script);
+    expect(scripts).toHaveLength(6);
+    const [make = "", read = "", plan = "", change = "", own = "", remove = ""] = scripts;
+    const run = async (script: string): Promise<string> => {
+      const { code, out } = await shell(script);
+      expect(code, `${script}\n${out}`).toBe(0);
+      return out;
+    };
+    const sizeNow = async (): Promise<unknown> =>
+      ((await asAdmin(`${disks}/data`)).json<Resource>().spec as { size?: unknown }).size;
+    await run(make);
+    expect(JSON.parse(await run(read))).toMatchObject({ metadata: { name: "data" }, spec: { size: "10Gi" } });
+    await until(
+      "it is made",
+      async () =>
+        (await run(read)).includes('"reason":"Ready"') || (await run(read)).includes('"type":"Ready","status":"True"'),
+    );
+    expect(JSON.parse(await run(plan))).toMatchObject({ summary: { update: 1 } });
+    await run(change);
+    expect(await sizeNow()).toBe("20Gi");
+    await run(own);
+    expect(await sizeNow()).toBe("30Gi");
+    await run(remove);
+    expect(await readdir(rig.files)).not.toContain("virtualdisk-data.yaml");
   });
 });
