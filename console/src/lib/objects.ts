@@ -20,8 +20,8 @@ const byName = (left: Resource, right: Resource): number => {
   return a < b ? -1 : a > b ? 1 : 0;
 };
 
-/** Changes that come together are shown together, this many milliseconds after the first. */
-const batchMs = 40;
+/** Changes that come together are shown together, this many milliseconds after the first; later where lists are long. */
+const batchMs = (objects: number): number => (objects > 2000 ? 250 : 40);
 
 /** Every object of the control plane, kept current by one stream. */
 class Objects {
@@ -146,7 +146,9 @@ class Objects {
   }
 
   #plan(): void {
-    this.#timer ??= setTimeout(() => this.#show(), batchMs);
+    if (this.#timer !== undefined) return;
+    const count = [...this.#objects.values()].reduce((sum, { size }) => sum + size, 0);
+    this.#timer = setTimeout(() => this.#show(), batchMs(count));
   }
 
   #show(): void {
