@@ -11,6 +11,7 @@ import { KubeError } from "../../../src/stores/kubernetes/error.ts";
 import { KubeEvents } from "../../../src/stores/kubernetes/events.ts";
 import { clusterIdentity } from "../../../src/stores/kubernetes/identity.ts";
 import { acquireLease } from "../../../src/stores/kubernetes/lease.ts";
+import { deleteLease, listLeases } from "../../../src/stores/kubernetes/leaseObject.ts";
 import { collectionPath, objectPath } from "../../../src/stores/kubernetes/paths.ts";
 import { Reflector } from "../../../src/stores/kubernetes/reflector.ts";
 import { Reviews } from "../../../src/stores/kubernetes/reviews.ts";
@@ -89,6 +90,7 @@ const tools = await kubeTools();
 describe.each([
   { where: "the whole cluster", values: { rbac: { secretNames: ["login"] } } },
   { where: "listed namespaces", values: { namespaces: [space], rbac: { secretNames: ["login"] } } },
+  { where: "the cluster, shared by shards", values: { shards: 3 }, only: /leases$/ },
   { where: "the cluster, asked by kubectl aetherv", values: { cli: { enabled: true } }, only: /reviews$/ },
 ])("each right of the control plane in $where", { timeout: 300_000 }, async ({ values, only = /./ }) => {
   if ("skipped" in api || "skipped" in tools) {
@@ -175,6 +177,12 @@ describe.each([
     "create leases": async () => {
       await remove(leasePath);
       await lead();
+    },
+    "list leases": () =>
+      listLeases({ client, namespace: releaseNamespace, group: "aetherv" }, AbortSignal.timeout(30_000)),
+    "delete leases": async () => {
+      await lead();
+      await deleteLease(client, releaseNamespace, "aetherv");
     },
     "get configmaps": () => clusterIdentity(client, releaseNamespace, random),
     "create configmaps": async () => {
@@ -321,7 +329,7 @@ describe.each([
       { verb: "list", path: `${path}/secrets` },
       { verb: "watch", path: `${path}/secrets` },
       { verb: "list", path: `${path}/configmaps` },
-      { verb: "delete", path: leasePath },
+      ...("shards" in values ? [] : [{ verb: "delete", path: leasePath } as const]),
       { verb: "get", path: `${path}/configmaps/another` },
       { verb: "update", path: objectPath(keyOfKind("VirtualMachine")), body: await one("VirtualMachine") },
       { verb: "delete", path: objectPath(keyOfKind("ManagedDeployment")) },
