@@ -55,7 +55,7 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
     expect((await object("VirtualMachine", "web"))?.spec).toMatchObject({ powerState: "Stopped" });
     expect(await file("web")).toContain("powerState: Stopped");
     await isOnHost("web", "Off");
-    await page.getByRole("row", { name: /web/ }).getByText("Off").waitFor();
+    await page.getByRole("row", { name: /web/ }).getByText("Stopped").waitFor();
     await choose(page, "web", "Start");
     await isOnHost("web", "Running");
     expect(await file("web")).toContain("powerState: Running");
@@ -73,7 +73,7 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
       powerState: "Stopped",
       shutdown: { mode: "TurnOff" },
     });
-    await page.getByRole("main").getByText("Off").first().waitFor();
+    await page.getByRole("main").getByText("Stopped").first().waitFor();
     await choose(page, "db", "Start");
     await isOnHost("db", "Running");
     await until("the console knows", async () => {

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type ConsoleMessage, type Page } from "playwright-core";
 import { TokenFile } from "../../../src/app/console/tokens.ts";
 import type { Role } from "../../../src/server/console/access.ts";
@@ -109,12 +109,10 @@ export const openPage = async (browser: Browser, url: string, token?: string, vi
   return { page, context, faults };
 };
 
-/** The source text of axe-core; evaluated through the debugger, which the page's policy does not hold back. */
-const axeSource = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 /** What axe finds of serious and critical impact, each with the places. */
 export const violations = async (page: Page): Promise<readonly string[]> => {
-  await page.evaluate(await axeSource);
+  // Through the debugger, which the page's policy does not hold back.
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
       axe: {

@@ -66,7 +66,7 @@ const whereOf = ({ kind, namespace, name }: Draft): Where => ({ kind, namespace,
 /** Attachments are the disks' own: each is saved as an object of its own, after the machine. */
 const moveDisks = async (draft: Draft): Promise<readonly Fault[]> => {
   const faults: Fault[] = [];
-  for (const [name, way] of [...draft.disks]) {
+  for (const [name, way] of draft.disks) {
     try {
       await moveDisk(draft, name, way);
       draft.disks.delete(name);
