@@ -140,6 +140,8 @@ const detachStep = (
     }),
     effect,
     changes,
+    // A surprise removal, or a start without the disk, if it is not meant any more.
+    destructive: true,
   };
   const gate = closedGate(
     file,

@@ -53,6 +53,8 @@ export const powerStep = (vm: VirtualMachine, vmId: string, from: VmState["state
       to: shownPower(to),
     },
   ],
+  // An outage for nothing, if it is not meant any more.
+  ...(to === "Off" && { destructive: true }),
 });
 
 /** Seconds that a change of power may take: the guest's time and some more to turn it off and look. */

@@ -32,5 +32,7 @@ export interface Backend {
   readonly exclusive: boolean;
   /** Something of its own goes wrong, until `heal`. Tells what, for the trace. */
   disturb(): string;
+  /** News of changes reach nobody for so long; where there are news. */
+  silence(ms: number): void;
   heal(): void;
 }

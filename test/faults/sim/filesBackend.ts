@@ -146,6 +146,8 @@ export class FilesBackend implements Backend {
     return `${file} is away`;
   }
 
+  silence(): void {}
+
   heal(): void {
     this.#state = "fine";
     this.#store.full = this.#journal.full = false;

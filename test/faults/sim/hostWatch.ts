@@ -7,6 +7,9 @@ import { Invariants } from "../../support/invariants.ts";
 import type { SimHost } from "../../support/simHost.ts";
 import type { Alarm, Truth } from "./truth.ts";
 
+/** Longer than any decision is on its way, with its live read and a slow line. */
+const staleMs = 45_000;
+
 type Changes = Readonly<Record<string, unknown>>;
 
 /** Looks at a host after each change of it, and tells what must never happen. */
@@ -16,7 +19,9 @@ export class HostWatch {
   readonly #common: Invariants;
   readonly audit: AuditEntry[] = [];
   /** Stamps of machines and owners of files as they were. */
-  readonly #vms = new Map<string, string>();
+  readonly #vms = new Map<string, { readonly uid: string; readonly disks: readonly (string | undefined)[] }>();
+  /** Jobs whose end was told. */
+  readonly #over = new Set<string>();
   readonly #files = new Map<string, string>();
   /** Entries of things that are not ours, as they must stay. */
   readonly #foreign = new Map<string, string>();
@@ -70,10 +75,10 @@ export class HostWatch {
   }
 
   #vmChanged(host: string, key: string, vm: Vm | null): void {
-    const before = this.#vms.get(key);
+    const before = this.#vms.get(key)?.uid;
     const uid = vm ? validStamp(vm)?.uid : undefined;
-    if (uid === undefined) this.#vms.delete(key);
-    else this.#vms.set(key, uid);
+    if (!vm || uid === undefined) this.#vms.delete(key);
+    else this.#vms.set(key, { uid, disks: vm.drives.map(({ path }) => nameUid(path)) });
     if (before === undefined || uid === before || this.#byHand || this.#truth.isGoing(before)) return;
     this.#alarm(`${host}: the machine of ${before}, which stays, ${vm ? "lost its stamp" : "was removed"}`);
   }
@@ -89,6 +94,25 @@ export class HostWatch {
     if (owner === undefined || [...this.#files.values()].includes(owner)) return;
     if (this.#truth.knows(owner) && !this.#truth.isGoing(owner))
       this.#alarm(`${host}: the disk ${file.path} went to the trash though ${owner} stays`);
+  }
+
+  /** Takes an entry of the host's own record. */
+  heard(entry: AuditEntry): void {
+    this.audit.push(entry);
+    if (entry.at === "end" || entry.at === "died") this.#over.add(entry.id);
+    if (entry.at === "effect" && this.#over.has(entry.id))
+      this.#alarm(`${entry.operation} ${entry.id} goes on though its end was told`);
+    if (entry.at === "begin" && entry.operation === "disk.detach") this.#detached(entry.locks?.[0] ?? "");
+  }
+
+  /** A disk is taken from its machine: whoever decided that must have had a reason not long ago. */
+  #detached(uid: string): void {
+    const held = this.#truth.heldBy(uid);
+    const inPlace = held && [...this.#vms.values()].some((vm) => vm.uid === held.vm && vm.disks.includes(uid));
+    if (inPlace && held.ms > staleMs)
+      this.#alarm(
+        `disk.detach of ${uid}, which its machine has been meant to have for ${Math.round(held.ms / 1000)} s`,
+      );
   }
 
   /** What the host's own record tells; asked at the end. */

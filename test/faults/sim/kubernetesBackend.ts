@@ -139,8 +139,7 @@ export class KubernetesBackend implements Backend {
         scheduler.at(ms, "the API server answers again", () => (weather.state = "fine"));
         break;
       case "frozen":
-        weather.frozen = true;
-        scheduler.at(ms, "watches tell again", () => this.#wires.thaw());
+        this.silence(ms);
         break;
       case "gap":
         this.#wires.cutWatches(chance);
@@ -153,6 +152,11 @@ export class KubernetesBackend implements Backend {
         what satisfies never;
     }
     return `the API server: ${what}`;
+  }
+
+  silence(ms: number): void {
+    this.#wires.weather.frozen = true;
+    this.#parts.scheduler.at(ms, "watches tell again", () => this.#wires.thaw());
   }
 
   heal(): void {

@@ -111,6 +111,8 @@ export class MemoryBackend implements Backend {
     return "nothing";
   }
 
+  silence(): void {}
+
   heal(): void {}
 }
 

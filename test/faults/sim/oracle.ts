@@ -80,7 +80,7 @@ const vmDifferences = (scene: Scene, wanted: VmSpec): string[] => {
       : []),
     ...(wanted.notes === "" ? [] : differs(`${wanted.name}: notes`, wanted.notes, readNotes(vm.notes).notes)),
     ...differs(`${wanted.name}: disks`, diskUids(scene, wanted), vm.drives.map(({ path }) => nameUid(path)).toSorted()),
-    ...differs(`${wanted.name}: adapters`, nics.length, vm.adapters.length),
+    ...differs(`${wanted.name}: adapters`, nicNames(scene, nics), vm.adapters.map(({ name }) => name).toSorted()),
     ...nics.flatMap((nic) => nicDifferences(scene, nic, found)),
   ];
 };
@@ -90,9 +90,14 @@ const diskUids = (scene: Scene, { name }: VmSpec): readonly string[] =>
     .map((disk) => uidOf(scene, "VirtualDisk", disk))
     .toSorted();
 
+const nicName = (scene: Scene, { name }: NicSpec): string =>
+  `${name}.${uidOf(scene, "NetworkAdapter", name).slice(0, 8)}`;
+
+const nicNames = (scene: Scene, nics: readonly NicSpec[]): readonly string[] =>
+  nics.map((nic) => nicName(scene, nic)).toSorted();
+
 const nicDifferences = (scene: Scene, nic: NicSpec, { world, vm }: Found): string[] => {
-  const uid = uidOf(scene, "NetworkAdapter", nic.name);
-  const found = vm.adapters.find(({ name }) => name === `${nic.name}.${uid.slice(0, 8)}`);
+  const found = vm.adapters.find(({ name }) => name === nicName(scene, nic));
   if (!found) return [`${nic.name} is not in ${vm.name}, which has ${vm.adapters.map(({ name }) => name).join(", ")}`];
   const on = world.switches().find(({ id }) => id === found.switchId)?.name;
   const vlan = nic.vlan === 0 ? { mode: "Untagged" } : { mode: "Access", id: nic.vlan };
@@ -146,7 +151,9 @@ const leftovers = ({ objects }: Scene, host: string, world: World): string[] => 
     const uid = nameUid(path) ?? "";
     return uids.has(uid) ? [] : [`${host}: the disk ${path} in ${folderOf(path)} is left over`];
   });
-  return [...vms, ...files];
+  const ids = world.disks().map(({ diskId }) => diskId);
+  const twins = world.disks().filter(({ path, diskId }, at) => isOurs(path) && ids.indexOf(diskId) !== at);
+  return [...vms, ...files, ...twins.map(({ path }) => `${host}: ${path} has the identity of another disk`)];
 };
 
 const differs = (what: string, wanted: unknown, is: unknown): string[] =>

@@ -81,7 +81,9 @@ export class Process {
     this.#deal();
     if (this.ended) return promise;
     const { climate, chance } = this;
-    const fate = climate.fate(chance);
+    const drawn = climate.fate(chance);
+    // A disk that says no has not written: nobody but this process could have seen it otherwise.
+    const fate = where === "local" && drawn === "after" ? "before" : drawn;
     const answer = (run: () => void): void => {
       this.scheduler.at(climate.delay(chance), "", () =>
         this.deliver(() => {

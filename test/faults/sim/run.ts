@@ -1,7 +1,11 @@
 import type { FaultRule } from "../../../agents/simulator/model/faults.ts";
+import { isPartial, isTrash, pathKey } from "../../../agents/simulator/model/paths.ts";
 import { stopped } from "../../../agents/simulator/model/settle.ts";
+import type { Vm } from "../../../agents/simulator/model/types.ts";
+import type { World } from "../../../agents/simulator/model/world.ts";
 import { keyOf, keyText } from "../../../src/api/resource.ts";
 import { carryOut, mendable, type AdminAct } from "../../property/admin.ts";
+import { namespace, type WorldSpec } from "../../property/world.ts";
 import { standingOf } from "../../support/plane.ts";
 import { Chance } from "./chance.ts";
 import { differences } from "./oracle.ts";
@@ -92,6 +96,8 @@ const happen = async (simulation: Simulation, happening: Happening): Promise<voi
       return;
     case "store":
       return scheduler.note(backend.disturb());
+    case "unheard":
+      return backend.silence(happening.ms);
     default:
       return happenToHost(simulation, happening);
   }
@@ -119,10 +125,19 @@ const happenToHost = (simulation: Simulation, happening: Extract<Happening, { re
       return;
     case "fill":
       return fill(simulation, watched, happening.ms);
+    case "copy":
+      return addForeign(watched, (world) => copyBare(world, happening.on, simulation.chance));
+    case "foreign":
+      return addForeign(watched, (world) =>
+        carryOut(world, { act: "foreign", on: happening.on }, scheduler.ms + watched.skewMs, simulation.chance),
+      );
+    case "grow":
+      return growByHand(simulation, watched, happening.on);
     case "admin": {
       const names = Object.keys(mendable) as AdminAct["act"][];
       const act: AdminAct = { act: names[happening.act % names.length] ?? "setCpu", on: happening.on };
       scheduler.note(`admin: ${act.act}`);
+      if (host.read((world) => isHalfMade(world.vms(), act.on))) return;
       const now = scheduler.ms + watched.skewMs;
       byHand(watched, () => host.change((world) => carryOut(world, act, now, simulation.chance)));
       return;
@@ -132,6 +147,10 @@ const happenToHost = (simulation: Simulation, happening: Extract<Happening, { re
   }
 };
 
+/** Still under the name of its making. A hand that renames it then takes away what tells that it is not finished. */
+const isHalfMade = (vms: readonly Vm[], on: number): boolean =>
+  vms[on % Math.max(vms.length, 1)]?.name.startsWith("aetherv-") === true;
+
 const byHand = ({ watch }: WatchedHost, work: () => void): void => watch.byHand(work);
 
 const goOffline = ({ scheduler }: Simulation, { host }: WatchedHost, ms: number): void => {
@@ -139,6 +158,56 @@ const goOffline = ({ scheduler }: Simulation, { host }: WatchedHost, ms: number)
   host.kill();
   scheduler.at(ms, `${host.name} is back`, () => (host.behaviour = { ...host.behaviour, offline: false }));
 };
+
+/** A machine that is not ours, and whatever comes with it: nobody may touch it from now on. */
+const addForeign = (watched: WatchedHost, make: (world: World) => void): void => {
+  const { host, watch } = watched;
+  const ids = (): readonly string[] => host.read((world) => world.vms().map(({ id }) => id));
+  const before = new Set(ids());
+  byHand(watched, () => host.change(make));
+  const made = host.read((world) => world.vms().filter(({ id }) => !before.has(id)));
+  watch.protect(Object.fromEntries(made.map((vm) => [`vm:${vm.id}`, vm])));
+};
+
+/** An export of a machine, imported beside it without its devices: it carries the notes of its original. */
+const copyBare = (world: World, on: number, chance: Chance): void => {
+  const vms = world.vms().filter(({ name }) => !name.startsWith("aetherv-"));
+  const vm = vms[on % Math.max(vms.length, 1)];
+  if (!vm) return;
+  const id = chance.uuid();
+  const bare = { drives: [], adapters: [], checkpoints: [], bootOrder: [], due: [] };
+  world.putVm({ ...stopped(vm), ...bare, id, name: `${vm.name}-copy`, path: `D:\\Exports\\${id}` });
+};
+
+/** An admin gives a data disk more than its owner declares; the owner takes it into the declaration at the end. */
+const growByHand = ({ wanted, truth }: Simulation, watched: WatchedHost, on: number): void => {
+  const { host } = watched;
+  const disk = wanted.disks.filter((one) => one.host === host.name && one.source !== "Differencing")[on % 3];
+  const uid = disk && truth.get(keyText({ kind: "VirtualDisk", namespace, name: disk.name }))?.metadata.uid;
+  if (uid === undefined) return;
+  byHand(watched, () =>
+    host.change((world) => {
+      const [file] = world.disksOfUid(uid);
+      if (file && !isPartial(file.path) && !isTrash(file.path) && world.children(file.path).length === 0)
+        world.putFile({ ...file, size: file.size + 7 * 2 ** 30 });
+    }),
+  );
+};
+
+/** What hosts have more than is declared is declared now. */
+const declareGrowth = (simulation: Simulation): WorldSpec => ({
+  ...simulation.wanted,
+  disks: simulation.wanted.disks.map((disk) => {
+    const { metadata } = simulation.truth.get(keyText({ kind: "VirtualDisk", namespace, name: disk.name })) ?? {};
+    const sizes = simulation
+      .host(disk.host)
+      .host.read((world) =>
+        world.disksOfUid(metadata?.uid ?? "").filter(({ path }) => !isTrash(path) && !isPartial(path)),
+      )
+      .map(({ size }) => size / 2 ** 30);
+    return { ...disk, sizeGi: Math.max(disk.sizeGi, ...sizes) };
+  }),
+});
 
 /** No space is left on any volume for a time. */
 const fill = ({ scheduler }: Simulation, watched: WatchedHost, ms: number): void => {
@@ -161,10 +230,14 @@ const end = async (simulation: Simulation): Promise<readonly string[]> => {
   backend.heal();
   // What was to end by itself ends: two minutes are the longest.
   await simulation.pass(125 * second);
+  simulation.settled = true;
   for (const { host } of simulation.hosts.values()) {
     network.mend(host.name);
     host.behaviour = { ...host.behaviour, faults: [] as readonly FaultRule[] };
+    // Nobody else frees a job that hangs until its deadline, which may be hours away.
+    host.kill();
   }
+  await simulation.want(declareGrowth(simulation));
   const standing = await converge(simulation);
   if (standing.length > 0 || simulation.alarms.length > 0) return standing;
   return [

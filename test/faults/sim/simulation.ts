@@ -51,6 +51,8 @@ export class Simulation {
   readonly alarms: string[] = [];
   /** Texts that were logged, for the search for secrets. */
   readonly logged: string[] = [];
+  /** Set once the after-effects of what went wrong are over, too. */
+  settled = false;
   #documents: readonly Manifest[] = [];
   wanted: WorldSpec = { hosts: [], vms: [], disks: [], nics: [], named: 0 };
 
@@ -62,7 +64,7 @@ export class Simulation {
       this.alarms.push(what);
       this.scheduler.note(`ALARM ${what}`);
     };
-    this.truth = new Truth(alarm);
+    this.truth = new Truth(alarm, () => this.scheduler.ms);
     const { scheduler, truth, climate } = this;
     const controlPlaneId = chance.uuid();
     this.backend = backendOf(store, { scheduler, chance: chance.fork("store"), truth, climate, controlPlaneId });
@@ -107,7 +109,7 @@ export class Simulation {
         seed: { name },
         onChange: (host, set) => watch.changed(host, set),
         audit: (entry) => {
-          watch.audit.push(entry);
+          watch.heard(entry);
           scheduler.note(`${name} ${entry.at} ${entry.operation} ${entry.point ?? ""}${entry.code ?? ""}`);
         },
         betweenEffects: async () => {
@@ -149,12 +151,15 @@ export class Simulation {
     });
   }
 
-  /** Approves whatever awaits approval now. */
+  /** Approves whatever awaits approval now; what was approved before and was not done in its restart is asked for anew. */
   async approve(): Promise<void> {
     for (const vm of this.truth.list() as readonly VirtualMachine[]) {
       const hash = vm.kind === "VirtualMachine" ? vm.status?.planHash : undefined;
-      if (hash === undefined || vm.metadata.annotations?.[annotations.approve] === hash) continue;
-      await this.backend.annotate(keyOf(vm), annotations.approve, hash);
+      if (hash === undefined) continue;
+      const { approve, restartedAt } = annotations;
+      if (vm.metadata.annotations?.[approve] !== hash) await this.backend.annotate(keyOf(vm), approve, hash);
+      else if (isUndone(vm))
+        await this.backend.annotate(keyOf(vm), restartedAt, this.scheduler.clock("").now().toISOString());
     }
   }
 
@@ -180,14 +185,21 @@ export class Simulation {
     };
   }
 
-  /** What the simulation broke itself may be complained about. */
+  /** While things go wrong much may be complained about; a mistake of the program never, and nothing once nothing goes wrong. */
   #failure(text: string, error: unknown): void {
-    if (isInjected(error)) return;
+    if (!isMistake(error) && (isInjected(error) || !this.settled)) return;
     const stack = error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(error);
     this.alarms.push(`${text}: ${stack}`);
     this.scheduler.note(`ALARM ${text}: ${stack}`);
   }
 }
+
+/** Its restart came and went without the change: people are told to ask again. */
+const isUndone = ({ status }: VirtualMachine): boolean =>
+  status?.conditions?.some(({ type, message }) => type === "Ready" && message.includes("aetherv restart")) === true;
+
+const isMistake = (error: unknown): boolean =>
+  error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
 
 const isInjected = (error: unknown): boolean =>
   error instanceof InjectedError || (error instanceof Error && error.cause !== undefined && isInjected(error.cause));

@@ -18,6 +18,8 @@ export type Happening =
   | { readonly what: "skew"; readonly ms: number }
   | { readonly what: "skewHost"; readonly host: string; readonly ms: number }
   | { readonly what: "admin"; readonly host: string; readonly act: number; readonly on: number }
+  | { readonly what: "copy" | "foreign" | "grow"; readonly host: string; readonly on: number }
+  | { readonly what: "unheard"; readonly ms: number }
   | { readonly what: "store" };
 
 export interface Step {
@@ -33,8 +35,6 @@ export interface Story {
   readonly steps: readonly Step[];
   readonly rules: readonly FaultRule[];
   readonly crashes: boolean;
-  /** The world after all edits. */
-  readonly last: WorldSpec;
 }
 
 const addNames = ["addVm", "addDisk", "addNic"] as const;
@@ -84,7 +84,8 @@ const happeningOf = (world: WorldSpec, chance: Chance): Happening => {
   if (drawn < 81) return { what: "skew", ms: chance.is(0.7) ? chance.wide(100, 600_000) : -chance.wide(10, 5000) };
   if (drawn < 83) return { what: "skewHost", host, ms: chance.wide(100, 600_000) };
   if (drawn < 85) return { what: "fill", host, ms: chance.wide(1000, 120_000) };
-  if (drawn < 93) return { what: "admin", host, act: chance.int(0, 100), on: chance.int(0, 7) };
+  if (drawn < 91) return { what: "admin", host, act: chance.int(0, 100), on: chance.int(0, 7) };
+  if (drawn < 95) return { what: chance.pick(["copy", "foreign", "grow"] as const), host, on: chance.int(0, 7) };
   return { what: "store" };
 };
 
@@ -98,7 +99,7 @@ const again = (earlier: WorldSpec, now: WorldSpec): WorldSpec => ({
   }),
 });
 
-const stepsOf = (first: WorldSpec, chance: Chance): { readonly steps: readonly Step[]; readonly last: WorldSpec } => {
+const stepsOf = (first: WorldSpec, chance: Chance): readonly Step[] => {
   const steps: Step[] = [];
   let world = first;
   const earlier: WorldSpec[] = [];
@@ -114,7 +115,7 @@ const stepsOf = (first: WorldSpec, chance: Chance): { readonly steps: readonly S
     }
     steps.push({ pause, happening });
   }
-  return { steps, last: world };
+  return steps;
 };
 
 const faulty: readonly Operation[] = [
@@ -160,9 +161,35 @@ const rulesOf = (chance: Chance): readonly FaultRule[] =>
     fault: faultOf(chance),
   })) as readonly FaultRule[];
 
+/**
+ * A change of mind that the control plane does not hear of: a disk is taken from its machine while the host is away, and given back once
+ * the news of it no longer comes.
+ */
+const changeOfMind = (first: WorldSpec, chance: Chance): readonly Step[] => {
+  const held = chance.pick(first.disks.filter(({ vm }) => vm !== undefined));
+  const host = held?.host ?? "hv1";
+  if (!held) return [];
+  const disks = first.disks.map((disk) => {
+    const { vm: _, ...free } = disk;
+    return disk === held ? free : disk;
+  });
+  return [
+    { pause: 60_000, happening: { what: "approve" } },
+    { pause: 1000, happening: { what: "offline", host, ms: 70_000 } },
+    { pause: 500, happening: { what: "edit", world: { ...first, disks } } },
+    { pause: chance.wide(500, 5000), happening: { what: "unheard", ms: 110_000 } },
+    { pause: 100, happening: { what: "edit", world: first } },
+    { pause: 115_000, happening: { what: "approve" } },
+  ];
+};
+
 export const storyOf = (chance: Chance, only: readonly StoreKind[] = stores): Story => {
   const store = chance.pick(only) ?? "memory";
   const world = worldOf(chance);
-  const { steps, last } = stepsOf(world, chance);
-  return { store, world, steps, last, rules: rulesOf(chance), crashes: chance.is(0.4) };
+  if (store === "kubernetes" && chance.is(0.05)) {
+    const freely = { ...world, vms: world.vms.map((vm) => ({ ...vm, approval: "Automatic" as const })) };
+    const steps = changeOfMind(freely, chance);
+    if (steps.length > 0) return { store, world: freely, steps, rules: [], crashes: false };
+  }
+  return { store, world, steps: stepsOf(world, chance), rules: rulesOf(chance), crashes: chance.is(0.4) };
 };

@@ -1,4 +1,5 @@
 import { keyOf, keyText } from "../../../src/api/resource.ts";
+import type { VirtualDisk } from "../../../src/api/generated/types.ts";
 import type { Resource } from "../../../src/api/resource.ts";
 
 /** Somebody must hear of what must never happen; the first is what counts. */
@@ -22,8 +23,24 @@ export class Truth {
   /** Objects written or removed in the store by anybody but the user. */
   writes = 0;
 
-  constructor(alarm: Alarm) {
+  /** When each uid's spec became what it is. */
+  readonly #changedAt = new Map<string, number>();
+  readonly #now: () => number;
+
+  constructor(alarm: Alarm, now: () => number) {
     this.#alarm = alarm;
+    this.#now = now;
+  }
+
+  /** The machine that a disk is meant for, and since when that has been so, milliseconds. */
+  heldBy(diskUid: string): { readonly vm: string; readonly ms: number } | undefined {
+    const objects = this.list();
+    const disk = objects.find(({ metadata }) => metadata.uid === diskUid);
+    const name = (disk?.spec as VirtualDisk["spec"] | undefined)?.attachment?.virtualMachine;
+    const vm = objects.find(({ kind, metadata }) => kind === "VirtualMachine" && metadata.name === name);
+    if (!disk || !vm || [disk, vm].some(({ metadata }) => this.isGoing(metadata.uid))) return undefined;
+    const since = Math.max(...[disk, vm].map(({ metadata }) => this.#changedAt.get(metadata.uid) ?? Infinity));
+    return { vm: vm.metadata.uid, ms: this.#now() - since };
   }
 
   list(): readonly Resource[] {
@@ -65,17 +82,20 @@ export class Truth {
     this.writes += 1;
     if (object) this.#objects.set(key, object);
     else this.#objects.delete(key);
-    if (before && before.metadata.uid !== object?.metadata.uid) this.#goes(before, "is gone");
+    if (before && before.metadata.uid !== object?.metadata.uid) this.#goes(key, before, "is gone");
     if (!object) return;
     this.#born.add(object.metadata.uid);
-    if (object.metadata.deletionTimestamp !== undefined) this.#goes(object, "is under deletion");
+    if (before?.metadata.uid !== object.metadata.uid || before.metadata.generation !== object.metadata.generation)
+      this.#changedAt.set(object.metadata.uid, this.#now());
+    if (object.metadata.deletionTimestamp !== undefined) this.#goes(key, object, "is under deletion");
     if (before?.metadata.uid === object.metadata.uid) this.#same(before, object);
   }
 
-  #goes({ kind, metadata: { name, uid } }: Resource, how: string): void {
+  #goes(key: string, { kind, metadata: { name, uid } }: Resource, how: string): void {
     if (this.#going.has(uid)) return;
     this.#going.add(uid);
-    if (!this.#givenUp.has(uid)) this.#alarm(`${kind} ${name} ${how}, and nobody asked for it`);
+    if (this.#wanted.has(key) && !this.#givenUp.has(uid))
+      this.#alarm(`${kind} ${name} ${how}, and nobody asked for it`);
   }
 
   #same(before: Resource, now: Resource): void {
