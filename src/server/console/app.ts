@@ -29,7 +29,8 @@ export interface ConsoleOptions {
   readonly log: Logger;
   readonly sessions?: SessionTimes;
   readonly limits?: Limits;
-  readonly heartbeatMs?: number;
+  /** Of streams; see StreamOptions. */
+  readonly streams?: { readonly heartbeatMs: number; readonly patienceMs: number };
 }
 
 /** Requests a minute. */
@@ -40,8 +41,7 @@ export interface Limits {
 }
 
 const defaultLimits: Limits = { api: 1_200, login: 20 };
-const heartbeatMs = 15_000;
-const patienceMs = 60_000;
+const defaultStreams = { heartbeatMs: 15_000, patienceMs: 60_000 };
 
 /** The console's API and page, not yet listening. */
 export const consoleApp = async (options: ConsoleOptions): Promise<FastifyInstance> => {
@@ -67,7 +67,7 @@ export const consoleApp = async (options: ConsoleOptions): Promise<FastifyInstan
   });
   const notFoundPage = await servePage(app, options.page);
   entrance.routes(app, { version: options.version, loginsAMinute: limits.login });
-  const streams = { heartbeatMs: options.heartbeatMs ?? heartbeatMs, patienceMs };
+  const streams = options.streams ?? defaultStreams;
   const routes = [...objectRoutes, ...planeRoutes({ now, render }), ...liveRoutes];
   for (const route of routes) addRoute(app, route, { entrance, streams });
   const described = openApi(routes, options.version);

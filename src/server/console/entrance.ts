@@ -18,6 +18,10 @@ export interface Known {
   readonly session?: Session;
 }
 
+const mostProven = 1_000;
+
+const digestOf = (token: string): string => createHash("sha256").update(token).digest("hex");
+
 export const csrfHeader = "x-aetherv-csrf";
 
 const loginFirst = (): ApiError => new ApiError("Unauthorized", "log in first, or send Authorization: Bearer TOKEN");
@@ -25,6 +29,8 @@ const loginFirst = (): ApiError => new ApiError("Unauthorized", "log in first, o
 /** Tells at each request who asks: by a token in the header, or by the cookie of a session. */
 export class Entrance {
   readonly #options: EntranceOptions;
+  /** Digests of tokens that were good once; the oldest first. */
+  readonly #proven = new Set<string>();
 
   constructor(options: EntranceOptions) {
     this.#options = options;
@@ -40,10 +46,12 @@ export class Entrance {
     return { user: await this.#user(session.token), session };
   }
 
-  /** Who to count a request for; the address where nobody is known. */
+  /** Who to count a request for: the address until somebody has proved who they are, or guesses would count for nobody. */
   nameOf(request: FastifyRequest): string {
-    const proof = bearerOf(request) ?? this.#session(request, "look")?.token;
-    return proof === undefined ? request.ip : createHash("sha256").update(proof).digest("hex");
+    const bearer = bearerOf(request);
+    const proof = bearer ?? this.#session(request, "look")?.token;
+    const name = proof === undefined ? undefined : digestOf(proof);
+    return name !== undefined && this.#proven.has(name) ? name : request.ip;
   }
 
   routes(app: FastifyInstance, about: { readonly version: string; readonly loginsAMinute: number }): void {
@@ -97,6 +105,11 @@ export class Entrance {
     const user = await this.#options.door.user(token);
     if (!user || (user.expires !== undefined && user.expires <= this.#options.now()))
       throw new ApiError("Unauthorized", "the token is not valid, or no longer: log in with another one");
+    this.#proven.add(digestOf(token));
+    for (const oldest of this.#proven) {
+      if (this.#proven.size <= mostProven) break;
+      this.#proven.delete(oldest);
+    }
     return user;
   }
 
