@@ -3,7 +3,7 @@ import type { JobRecord } from "../../../../src/engine/ports.ts";
 import type { FilesReport } from "../../../../src/server/control.ts";
 import { hrefOf, wordsOf } from "../../lib/kinds.ts";
 import { operationText } from "../../lib/jobs.ts";
-import { conditionOf, needsAttention, standingOf, type Tone } from "../../lib/standing.ts";
+import { conditionOf, needsAttention, standingOf, type StandingId, type Tone } from "../../lib/standing.ts";
 
 /** Something that somebody should look at. */
 export interface Concern {
@@ -15,6 +15,9 @@ export interface Concern {
   readonly href?: string;
   readonly time?: string | undefined;
 }
+
+/** The condition that says since when. */
+const telling: Readonly<Partial<Record<StandingId, string>>> = { stalled: "Stalled", approval: "RestartRequired" };
 
 const ofObject = (object: AnyResource): readonly Concern[] => {
   if (!needsAttention(object)) return [];
@@ -28,7 +31,7 @@ const ofObject = (object: AnyResource): readonly Concern[] => {
       what: isOffline ? "Offline" : standing.id === "approval" ? "Awaits approval" : (standing.reason ?? standing.text),
       text: standing.message ?? "",
       href: hrefOf({ kind, namespace: metadata.namespace, name: metadata.name }),
-      time: conditionOf(object, standing.id === "stalled" ? "Stalled" : "Ready")?.lastTransitionTime,
+      time: (conditionOf(object, telling[standing.id] ?? "Ready") ?? conditionOf(object, "Ready"))?.lastTransitionTime,
     },
   ];
 };
