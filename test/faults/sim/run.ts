@@ -32,7 +32,7 @@ export interface RunOptions {
 
 const second = 1000;
 /** Until all is as declared, once nothing goes wrong any more. */
-const patienceMs = 3 * 3600 * second;
+const patienceMs = 5400 * second;
 const stepMs = 5 * second;
 /** Without any write or change: longer than an unanswered inventory is waited for. */
 const quietMs = 75 * second;
@@ -128,6 +128,7 @@ const happenToHost = (simulation: Simulation, happening: Extract<Happening, { re
     case "copy":
       return addForeign(watched, (world) => copyBare(world, happening.on, simulation.chance));
     case "foreign":
+      if (host.read((world) => isHalfMade(world.vms(), happening.on))) return;
       return addForeign(watched, (world) =>
         carryOut(world, { act: "foreign", on: happening.on }, scheduler.ms + watched.skewMs, simulation.chance),
       );
@@ -261,7 +262,7 @@ const converge = async (simulation: Simulation): Promise<readonly string[]> => {
   while (scheduler.ms < until) {
     await simulation.want(simulation.wanted);
     await simulation.approve();
-    await simulation.pass(stepMs);
+    await simulation.pass(scheduler.ms - since < quietMs ? stepMs : 12 * stepMs);
     if (simulation.alarms.length > 0) return [];
     const now = activity(simulation);
     if (now !== mark) since = scheduler.ms;

@@ -1,6 +1,6 @@
 import { keyOf, keyText } from "../../../src/api/resource.ts";
 import type { VirtualDisk } from "../../../src/api/generated/types.ts";
-import type { Resource } from "../../../src/api/resource.ts";
+import type { Condition, Resource } from "../../../src/api/resource.ts";
 
 /** Somebody must hear of what must never happen; the first is what counts. */
 export type Alarm = (what: string) => void;
@@ -103,12 +103,22 @@ export class Truth {
     if (now.metadata.generation < before.metadata.generation) this.#alarm(`${at} went back a generation`);
     if (seen(now) < seen(before))
       this.#alarm(`the status of ${at} went back from generation ${seen(before)} to ${seen(now)}`);
-    if (before.metadata.deletionTimestamp !== undefined && now.metadata.deletionTimestamp === undefined)
-      this.#alarm(`${at} is no longer under deletion`);
+    if (before.metadata.deletionTimestamp !== undefined && now.metadata.deletionTimestamp === undefined) {
+      // Nothing is destroyed while it is held: in file mode its document may come back.
+      if (isHeld(before)) this.#going.delete(now.metadata.uid);
+      else this.#alarm(`${at} is no longer under deletion`);
+    }
     for (const [name, value] of Object.entries(this.#annotated.get(now.metadata.uid) ?? {}))
       if (now.metadata.annotations?.[name] !== value) this.#alarm(`${at} lost the user's annotation ${name}`);
   }
 }
+
+const held: readonly string[] = ["MassDeleteGuard", "InUse", "DiskHasChildren", "DeletionProtected"];
+
+const isHeld = ({ status }: Resource): boolean =>
+  ((status as { conditions?: readonly Condition[] } | undefined)?.conditions ?? []).some(
+    ({ type, reason }) => type === "Stalled" && held.includes(reason),
+  );
 
 const seen = ({ status }: Resource): number =>
   (status as { observedGeneration?: number } | undefined)?.observedGeneration ?? 0;
