@@ -131,6 +131,9 @@ export class NamespaceGuest {
       endProcess(-this.#agent.pid);
       await this.ended();
     }
+    // The one outside may end before the one that it waits for.
+    const left = "read -r id _ </run/aetherv/pid && [ -d /proc/$id ] && echo left";
+    await this.until("the agent's process is gone", () => this.in(left) === "");
   }
 
   /** As a power cut, and the next start as far as it goes without an init: all processes end, /run is empty, then network and services come up. The agent does not. */

@@ -57,6 +57,18 @@ const scriptLines = [
   ["script.0.content", "[ -e allowed ] || exit 7; echo ran >>ran"],
 ] as const;
 
+describe.each(shells)("a second agent on $name", ({ there, ...shell }) => {
+  test.each([
+    { why: "another process has the id of an agent that was killed", kept: 'echo "$PPID 1"', code: 0 },
+    { why: "the first one runs", kept: 'process "$PPID"', code: 1 },
+  ])("$why: ends with $code", { timeout }, ({ kept, code }) => {
+    if (!there) return;
+    return withRoot((root) => {
+      expect(inAgent(shell, root, `${kept} >"$RUN/pid"; main once`).code).toBe(code);
+    });
+  });
+});
+
 describe("the guest agent's modules", () => {
   const shell = shells[0];
   test("a failed module is told with its step, and the rest goes on from there", { timeout }, () =>
