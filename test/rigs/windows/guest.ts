@@ -147,6 +147,8 @@ export interface SeenStep {
   }[];
   readonly machine: Machine;
   readonly files: Readonly<Record<string, string>>;
+  /** Of files whose name begins with `texts-`, in base64. */
+  readonly bytes: Readonly<Record<string, string>>;
   readonly calls: readonly string[];
 }
 

@@ -56,11 +56,13 @@ foreach ($scenario in (ConvertFrom-Json -InputObject ([Console]::In.ReadToEnd())
         Edit-Machine -Step $step
         $passes = @(for ($at = 0; $at -lt $step.passes; $at++) { Start-Pass -State 'C:\state\guest' })
         $files = [ordered]@{}
+        $bytes = [ordered]@{}
         foreach ($path in [System.IO.Directory]::GetFiles("$env:AETHERV_RIG_ROOT/C", '*', 'AllDirectories')) { $files[$path.Substring("$env:AETHERV_RIG_ROOT/C/".Length)] = [System.IO.File]::ReadAllText($path) }
+        foreach ($path in [System.IO.Directory]::GetFiles("$env:AETHERV_RIG_ROOT/C", 'texts-*', 'AllDirectories')) { $bytes[$path.Substring("$env:AETHERV_RIG_ROOT/C/".Length)] = [System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes($path)) }
         $calls = @()
         if ([System.IO.File]::Exists("$env:AETHERV_RIG_WINDOWS/calls.log")) { $calls = @([System.IO.File]::ReadAllLines("$env:AETHERV_RIG_WINDOWS/calls.log")) }
         [System.IO.File]::WriteAllText("$env:AETHERV_RIG_WINDOWS/calls.log", '')
-        [ordered]@{ passes = $passes; machine = (Get-Machine); files = $files; calls = $calls }
+        [ordered]@{ passes = $passes; machine = (Get-Machine); files = $files; bytes = $bytes; calls = $calls }
     }
     $results[$scenario.name] = @($steps)
 }
