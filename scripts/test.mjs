@@ -147,7 +147,9 @@ process.stdout.write("\n== Kubernetes API server\n");
 await prepareRig("scripts/rigs/kube-api.ts");
 await prepareRig("scripts/rigs/kubectl.ts");
 await suite("integration", ["test/integration"]);
+await suite("campaigns and fuzzing", ["test/campaigns", "test/fuzz"]);
 await suite("end to end", ["test/e2e"]);
+await suite("crash points", ["test/crash"]);
 
 process.stdout.write(`\n${notes.map((note) => `${note}\n`).join("")}`);
 process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);

@@ -100,6 +100,7 @@ export const world: readonly Declared[] = [
     kind: "VirtualDisk",
     metadata: { namespace, name: "a-data" },
     spec: {
+      host: "hv1",
       source: { type: "Blank" },
       size: "10Gi",
       storageClass: "standard",
@@ -111,7 +112,8 @@ export const world: readonly Declared[] = [
     kind: "ManagedDeployment",
     metadata: { namespace, name: "d" },
     spec: {
-      virtualMachine: machine("root"),
+      // Placed by choice, and yet always there: where chance would place it is no question of these campaigns.
+      virtualMachine: { hostSelector: { matchLabels: { zone: "hv1" } }, ...machine("root") },
       disks: [{ name: "root", spec: image }],
       networkAdapters: [{ name: "lan", spec: adapter }],
     },
