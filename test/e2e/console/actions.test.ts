@@ -33,7 +33,7 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
     return open;
   };
   const choose = async (page: Page, name: string, title: string): Promise<void> => {
-    await (await menu(page, name)).getByRole("menuitem", { name: title }).click();
+    await (await menu(page, name)).getByRole("menuitem", { name: title, exact: true }).click();
   };
   const list = async (page: Page, path: string): Promise<void> => {
     await page.goto(rig.address(path));
@@ -238,9 +238,10 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
         ({ status }) => (status as { deletionBatch?: string } | undefined)?.deletionBatch !== undefined,
       );
     await until("the guard holds them", async () => (await held()).length > 3, 90_000);
-    const [one] = (await held()).filter(({ kind }) => kind === "NetworkAdapter");
+    const [one] = await held();
+    const kind = one?.kind ?? "";
     const name = one?.metadata.name ?? "";
-    await page.goto(rig.address(`/adapters/default/${name}`));
+    await page.goto(rig.address(`/${kind === "NetworkAdapter" ? "adapters" : "disks"}/default/${name}`));
     await choose(page, name, "Confirm the deletion…");
     const confirm = page.getByRole("dialog", { name: /deletions go\?$/ });
     await confirm.getByText("they may be a mistake").waitFor();
@@ -248,7 +249,7 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
     await confirm.getByRole("textbox").fill(word);
     await confirm.getByRole("button", { name: "Delete", exact: true }).click();
     await confirm.waitFor({ state: "hidden" });
-    await until("they are gone", async () => (await object("NetworkAdapter", name)) === undefined, 120_000);
+    await until("they are gone", async () => (await object(kind, name)) === undefined, 120_000);
   });
 
   it("raised no error in any page", () => expect(rig.faults).toEqual([]));

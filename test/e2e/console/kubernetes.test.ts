@@ -218,7 +218,7 @@ describe(`the console over a cluster${whyNoBrowser}`, { timeout: long }, () => {
     const { page } = await pageOf("editor");
     const act = async (name: string, title: string): Promise<void> => {
       await page.getByRole("button", { name: `Actions for ${name}`, exact: true }).click();
-      await page.getByRole("menuitem", { name: title }).click();
+      await page.getByRole("menuitem", { name: title, exact: true }).click();
     };
     await page.goto(new URL("/vms/default/web", url).href);
     await act("web", "Shut down…");
@@ -237,6 +237,27 @@ describe(`the console over a cluster${whyNoBrowser}`, { timeout: long }, () => {
       async () => {
         const status = (await find("VirtualMachine", "web"))?.status as { powerState?: string };
         return status.powerState === "Running";
+      },
+      90_000,
+    );
+    await client.call({
+      verb: "patch",
+      path: objectPath({ kind: "VirtualMachine", namespace: "default", name: "web" }),
+      body: { spec: { cpu: { count: 2 } } },
+    });
+    await page.getByRole("main").getByRole("button", { name: "Approve changes…" }).first().click();
+    const approval = page.getByRole("dialog", { name: "Approve the changes of web?" });
+    await approval.getByText("spec.cpu.count").waitFor();
+    await approval.getByRole("button", { name: "Approve", exact: true }).click();
+    await eventually(
+      "it has what was approved",
+      async () => {
+        const { status } = (await find("VirtualMachine", "web")) ?? {};
+        const { pendingChanges = [], powerState } = status as {
+          pendingChanges?: readonly object[];
+          powerState?: string;
+        };
+        return pendingChanges.length === 0 && powerState === "Running";
       },
       90_000,
     );
