@@ -11,7 +11,7 @@ const values: readonly unknown[] = [
   -1,
   0.5,
   1e21,
-  -1e400,
+  Number.NEGATIVE_INFINITY,
   2 ** 31,
   2 ** 53,
   2 ** 53 + 2,
