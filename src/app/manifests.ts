@@ -3,6 +3,7 @@ import { keyText, type Resource } from "../api/resource.ts";
 import type { ReadManifests } from "../cli/context.ts";
 import { ControlError, type FileProblem } from "../server/control.ts";
 import { circular } from "../stores/files/circles.ts";
+import { oversized } from "../stores/files/guestSizes.ts";
 import { readContent } from "../stores/files/content.ts";
 import { errorCode, nodeFileSystem } from "../stores/files/filesystem.ts";
 import type { FileContent, ObjectDocument } from "../stores/files/part.ts";
@@ -24,14 +25,15 @@ export const readManifests = async (
   for (const path of paths) read.push(await readPath(path, readInput));
   const all = read.flatMap(({ content }) => content.objects);
   const byKey = Map.groupBy(all, ({ key }) => keyText(key));
-  const circles: ReadonlyMap<string, readonly FileProblem[]> = circular(byKey);
+  const secrets = read.flatMap(({ content }) => content.secrets);
+  const refused = new Map<string, readonly FileProblem[]>([...oversized(byKey, secrets), ...circular(byKey)]);
   const problems = [
     ...read.flatMap(({ content }) => content.problems as FileProblem[]),
     ...doubles(byKey),
-    ...[...circles.values()].flat(),
+    ...[...refused.values()].flat(),
   ];
   const documents = all.flatMap(({ key, manifest, place }) =>
-    manifest && !circles.has(keyText(key)) ? [{ object: resourceOf(manifest), place }] : [],
+    manifest && !refused.has(keyText(key)) ? [{ object: resourceOf(manifest), place }] : [],
   );
   return {
     documents,

@@ -119,6 +119,7 @@ export const startPlane = async (options: PlaneOptions): Promise<Plane> => {
     raiseEpoch: (min) => epoch.raise(min),
     localHosts: "allowed",
     secret: (namespace, name) => store.secret(namespace, name),
+    onSecrets: (callback) => store.onSecrets(callback),
     placeOf: (key) => {
       const place = store.place(key);
       return place && placeText(place);

@@ -29,6 +29,8 @@ export interface Opened extends Parts, Pick<ControlParts, "folders" | "annotate"
   readonly isMine?: (resource: Resource) => boolean;
   readonly localHosts: HostWiring["localHosts"];
   readonly secret: HostWiring["secret"];
+  /** Tells when Secrets may have changed; absent where that can't be known. */
+  readonly onSecrets?: (callback: () => void) => void;
   /** Where an object's document is, as file:line:column; only where objects have documents. */
   readonly placeOf?: (key: Key) => string | undefined;
   /** The key that signs guest configurations, made at the first use. */
@@ -75,6 +77,7 @@ export const wire = (opened: Opened): Wired => {
     clock,
     log,
   });
+  opened.onSecrets?.(() => guests.secretsChanged());
   const controller: Controller = new Controller({
     store,
     guests,

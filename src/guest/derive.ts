@@ -1,4 +1,5 @@
 import type { NetworkAdapter, VirtualMachine } from "../api/generated/types.ts";
+import { tooLarge, type SizedValue } from "../api/guestLimits.ts";
 import type { Blocked, GuestSources } from "../engine/ports.ts";
 import { Refused, refuse } from "./refused.ts";
 import { accountLines, fileLines, scriptLines, serviceLines, type Guest } from "./sections.ts";
@@ -14,9 +15,6 @@ export type Value = string | SecretValue;
 export type DraftLine = readonly [key: string, value: Value];
 
 export type Derived = { readonly at: "derived"; readonly lines: readonly DraftLine[] } | Blocked;
-
-/** Bytes that files and scripts hold together at most. */
-export const mostContentBytes = 65_536;
 
 export type Family = "Linux" | "Windows";
 
@@ -106,19 +104,40 @@ const refuseNul = (lines: readonly DraftLine[]): void => {
   if (bad) refuse("stalled", "InvalidSpec", `spec.guest: ${bad[0]} holds a NUL character.`);
 };
 
-const isContent = ([key]: readonly [string, unknown]): boolean => /^(file|script)\.\d+\.content$/.test(key);
-
 const refuseLarge = (lines: readonly DraftLine[]): void => {
   const inline = lines.flatMap(([key, value]) => (typeof value === "string" ? [[key, value] as const] : []));
   const problem = sizeProblem(inline);
   if (problem) throw new Refused(problem);
 };
 
-/** Set when files and scripts hold more than 64 KiB in UTF-8. */
+/** Set when a value, or files and scripts together, are more than a guest takes; the field is named. */
 export const sizeProblem = (lines: readonly (readonly [key: string, value: string])[]): Blocked | undefined => {
   const encoder = new TextEncoder();
-  const bytes = lines.filter(isContent).reduce((sum, [, value]) => sum + encoder.encode(value).length, 0);
-  if (bytes <= mostContentBytes) return undefined;
-  const message = `Files and scripts hold ${bytes} bytes together; at most ${mostContentBytes} are possible.`;
-  return { at: "stalled", reason: "GuestConfigTooLarge", message };
+  const problem = tooLarge(
+    lines.flatMap(([key, value]) => {
+      const field = fieldOf(key);
+      return field ? [{ ...field, bytes: encoder.encode(value).length }] : [];
+    }),
+  );
+  return (
+    problem && {
+      at: "stalled",
+      reason: "GuestConfigTooLarge",
+      message: `spec.guest.${problem.path} ${problem.message}.`,
+    }
+  );
+};
+
+const passwords: Readonly<Record<string, string>> = {
+  "admin.password": "localAdministrator.passwordSecretRef",
+  "domain.username": "domainJoin.credentialsSecretRef",
+  "domain.password": "domainJoin.credentialsSecretRef",
+};
+
+/** The field that a line with a limit comes from. */
+const fieldOf = (key: string): Pick<SizedValue, "path" | "is"> | undefined => {
+  const path = passwords[key];
+  if (path !== undefined) return { path, is: "password" };
+  const [, list, at] = /^(file|script)\.(\d+)\.content$/.exec(key) ?? [];
+  return list === undefined ? undefined : { path: `${list}s[${at}]`, is: "content" };
 };

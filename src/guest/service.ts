@@ -51,6 +51,8 @@ interface Entry {
   content: GuestContent;
   readAt: number;
   reading: boolean;
+  /** It is to be read once more after this time. */
+  stale: boolean;
   sealed?: { readonly order: string; readonly answer: GuestSealed } | undefined;
   sealing?: string | undefined;
 }
@@ -112,6 +114,17 @@ export class GuestService implements GuestConfigs {
     }
   }
 
+  /** Secrets may have changed: those of every machine are read again now. */
+  secretsChanged(): void {
+    for (const [uid, entry] of this.#entries)
+      if (secretsOf(entry.lines).length > 0) {
+        // One that is being read may have been read before the change.
+        entry.readAt = 0;
+        entry.stale = entry.reading;
+        void this.#read(uid, entry);
+      }
+  }
+
   #now(): number {
     return this.#parts.clock.now().getTime();
   }
@@ -121,7 +134,15 @@ export class GuestService implements GuestConfigs {
     const draft = JSON.stringify(lines);
     const known = this.#entries.get(uid);
     if (known?.draft === draft) return known;
-    const fresh: Entry = { key: keyOf(vm), draft, lines, content: { at: "soon" }, readAt: 0, reading: false };
+    const fresh: Entry = {
+      key: keyOf(vm),
+      draft,
+      lines,
+      content: { at: "soon" },
+      readAt: 0,
+      reading: false,
+      stale: false,
+    };
     this.#entries.set(uid, fresh);
     return fresh;
   }
@@ -132,7 +153,11 @@ export class GuestService implements GuestConfigs {
     const content = await this.#contentNow(entry);
     entry.reading = false;
     entry.readAt = this.#now();
-    if (this.#entries.get(uid) === entry) this.#learn(entry, content);
+    if (this.#entries.get(uid) !== entry) return;
+    this.#learn(entry, content);
+    if (!entry.stale) return;
+    entry.stale = false;
+    await this.#read(uid, entry);
   }
 
   /** Never throws. */

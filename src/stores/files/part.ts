@@ -33,6 +33,8 @@ export interface SecretDocument {
   readonly namespace: string;
   readonly name: string;
   readonly place: Place;
+  /** Bytes of each value. */
+  readonly sizes: Readonly<Record<string, number>>;
   /** Only in what was read to be used. */
   readonly values?: Readonly<Record<string, Uint8Array>>;
 }

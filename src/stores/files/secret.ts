@@ -23,7 +23,8 @@ export const parseSecret = (part: Part): FileContent => {
   if (problems.length > 0) return { objects: [], secrets: [], problems };
   const values: Readonly<Record<string, Uint8Array>> = Object.fromEntries([...data, ...plain]);
   const namespace = namespaceOf("Secret", named.namespace);
-  return { objects: [], secrets: [{ namespace, name: named.name, place: part.place, values }], problems: [] };
+  const sizes = Object.fromEntries(Object.entries(values).map(([name, bytes]) => [name, bytes.length]));
+  return { objects: [], secrets: [{ namespace, name: named.name, place: part.place, sizes, values }], problems: [] };
 };
 
 const entriesOf = (part: Part, member: "data" | "stringData", problems: Problem[]): [string, string][] => {

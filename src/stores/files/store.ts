@@ -62,6 +62,7 @@ export class FileStore extends ObjectTable {
   #problems: readonly Problem[] = [];
   #scan: ScanReport = { folders: [], files: [], steady: false };
   #sweeping: Promise<void> = Promise.resolve();
+  readonly #onSecrets: (() => void)[] = [];
   /** Batches written when the last sweep ended. */
   #sweptBatches = -1;
 
@@ -160,6 +161,11 @@ export class FileStore extends ObjectTable {
     return content?.secrets.find(same)?.values;
   }
 
+  /** Called whenever a file with a Secret is another one than before. */
+  onSecrets(callback: () => void): void {
+    this.#onSecrets.push(callback);
+  }
+
   /** Reads the folders and takes up what changed. Several calls at once are done one after the other. */
   sweep(): Promise<void> {
     const done = this.#sweeping.then(() => this.#sweepOnce());
@@ -230,11 +236,13 @@ export class FileStore extends ObjectTable {
   }
 
   #remember(scan: ScanReport, out: SweepOutput): void {
+    const changed = secretDigests(this.#scan) !== secretDigests(scan);
     this.#scan = scan;
     this.#missing = new Map([...out.missing].filter(([key]) => !out.changes.has(key)));
     this.#places = new Map([...out.places].filter(([key]) => this.row(key) !== undefined));
     this.#logNew(out.problems);
     this.#problems = out.problems;
+    if (changed) for (const tell of this.#onSecrets) tell();
   }
 
   #logNew(problems: readonly Problem[]): void {
@@ -261,6 +269,14 @@ export class FileStore extends ObjectTable {
 }
 
 /** A scanner gives the same report of a file again as long as that is as it was. */
+/** Equal while all files with Secrets are. */
+const secretDigests = ({ files }: ScanReport): string =>
+  files
+    .filter(({ content }) => content.secrets.length > 0)
+    .map(({ file, digest }) => `${file} ${digest ?? ""}`)
+    .sort()
+    .join("\n");
+
 const isSameScan = (before: ScanReport, now: ScanReport): boolean =>
   before.steady &&
   now.steady &&

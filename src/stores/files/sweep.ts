@@ -16,6 +16,7 @@ import type { Birth, Manifest, Row } from "../rows.ts";
 import type { Validation } from "../validation.ts";
 import { brake } from "./brakes.ts";
 import { circular } from "./circles.ts";
+import { oversized } from "./guestSizes.ts";
 import type { MissingState } from "./brakes.ts";
 import type { ObjectDocument } from "./part.ts";
 import { placeText } from "./place.ts";
@@ -50,7 +51,8 @@ type Documents = ReadonlyMap<string, readonly ObjectDocument[]>;
 /** What a scan means for the objects: pure, all of file mode's rules on documents in one place. */
 export const sweep = (input: SweepInput): SweepOutput => {
   const documents = byKey(input.scan);
-  const circles = circular(documents);
+  const secrets = input.scan.files.flatMap(({ content }) => content.secrets);
+  const refused = new Map([...oversized(documents, secrets), ...circular(documents)]);
   const problems: Problem[] = [
     ...input.scan.folders.flatMap((folder) => folder.problems),
     ...input.scan.files.flatMap((file) => file.content.problems),
@@ -59,8 +61,8 @@ export const sweep = (input: SweepInput): SweepOutput => {
   const proven = input.scan.steady && problems.length === 0;
   const changes = new Map<string, Row | undefined>();
   for (const [key, found] of documents) {
-    const circle: readonly Problem[] | undefined = circles.get(key);
-    const outcome: Taken = circle ? { problems: circle } : taken(key, found, input);
+    const why: readonly Problem[] | undefined = refused.get(key);
+    const outcome: Taken = why ? { problems: why } : taken(key, found, input);
     problems.push(...outcome.problems);
     if (outcome.row) changes.set(key, outcome.row);
   }

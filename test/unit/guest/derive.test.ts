@@ -396,17 +396,23 @@ const problems: readonly Case[] = [
   {
     why: "65,537 bytes",
     vm: vm({ files: [{ path: "/a", content: "x".repeat(65_537) }] }),
-    lines: ["stalled GuestConfigTooLarge: Files and scripts hold 65537 bytes together; at most 65536 are possible."],
+    lines: [
+      "stalled GuestConfigTooLarge: spec.guest.files[0] has 65537 bytes; files and scripts hold 65537 bytes together, at most 65536 are possible.",
+    ],
   },
   {
     why: "bytes, not characters",
     vm: vm({ files: [{ path: "/a", content: "ü".repeat(32_769) }] }),
-    lines: ["stalled GuestConfigTooLarge: Files and scripts hold 65538 bytes together; at most 65536 are possible."],
+    lines: [
+      "stalled GuestConfigTooLarge: spec.guest.files[0] has 65538 bytes; files and scripts hold 65538 bytes together, at most 65536 are possible.",
+    ],
   },
   {
     why: "files and scripts together",
     vm: vm({ files: [{ path: "/a", content: "x".repeat(65_536) }], scripts: [{ ...script, inline: "y" }] }),
-    lines: ["stalled GuestConfigTooLarge: Files and scripts hold 65537 bytes together; at most 65536 are possible."],
+    lines: [
+      "stalled GuestConfigTooLarge: spec.guest.files[0] has 65536 bytes; files and scripts hold 65537 bytes together, at most 65536 are possible.",
+    ],
   },
   {
     why: "a path of Windows on Linux",
