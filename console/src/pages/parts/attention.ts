@@ -2,7 +2,7 @@ import type { AnyResource } from "../../../../src/api/generated/types.ts";
 import type { JobRecord } from "../../../../src/engine/ports.ts";
 import type { FilesReport } from "../../../../src/server/control.ts";
 import { hrefOf, wordsOf } from "../../lib/kinds.ts";
-import { operationText } from "../../lib/jobs.ts";
+import { operationText } from "../../lib/jobWords.ts";
 import { conditionOf, needsAttention, standingOf, type StandingId, type Tone } from "../../lib/standing.ts";
 
 /** Something that somebody should look at. */
