@@ -1,8 +1,11 @@
+import type { JobRecord } from "../../engine/ports.ts";
+import type { LogLine } from "../../protocol/generated/types.ts";
 import { kinds } from "../../api/kinds.ts";
 import { kindIn } from "./plane.ts";
 import type { Route } from "./route.ts";
 import { refTo } from "./schemas.ts";
-import { messages } from "../stream.ts";
+import type { ControlPlane } from "../control.ts";
+import { messages, type ServerEvent } from "../stream.ts";
 
 /** Streams: their handlers give what is sent, event by event. */
 export const liveRoutes: readonly Route[] = [
@@ -44,7 +47,46 @@ export const liveRoutes: readonly Route[] = [
       // What is refused is told by the answer's status; once a stream has begun, there is none any more.
       await user.control.job(id);
       const follow = query["follow"] === "true";
+      if (follow) return (signal: AbortSignal) => followed(user.control, id, signal);
       return (signal: AbortSignal) => messages(user.control.jobLog(id, { follow }, signal));
     },
   },
 ];
+
+interface NewLine {
+  readonly line: IteratorResult<LogLine>;
+}
+
+interface NewJob {
+  readonly job: IteratorResult<JobRecord>;
+}
+
+/** A job's lines until it ends, and in between what becomes of the job. Each source is asked only when its last was taken. */
+async function* followed(control: ControlPlane, id: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+  const ended = new AbortController();
+  const either = AbortSignal.any([signal, ended.signal]);
+  const lines = control.jobLog(id, { follow: true }, either)[Symbol.asyncIterator]();
+  const jobs = control.watchJobs(either)[Symbol.asyncIterator]();
+  const nextLine = async (): Promise<NewLine> => ({ line: await lines.next() });
+  const nextJob = async (): Promise<NewJob> => ({ job: await jobs.next() });
+  let line: Promise<NewLine> = nextLine();
+  let job: Promise<NewJob> | undefined = nextJob();
+  try {
+    for (;;) {
+      const news: NewLine | NewJob = await Promise.race(job ? [line, job] : [line]);
+      if ("line" in news) {
+        if (news.line.done === true) break;
+        yield { data: news.line.value };
+        line = nextLine();
+      } else {
+        if (news.job.done !== true && news.job.value.id === id) yield { event: "job", data: news.job.value };
+        job = news.job.done === true ? undefined : nextJob();
+      }
+    }
+    const last = await control.job(id);
+    if (last && !signal.aborted) yield { event: "job", data: last };
+  } finally {
+    ended.abort();
+    await job;
+  }
+}

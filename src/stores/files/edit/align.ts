@@ -11,7 +11,7 @@ const identity = (value: unknown): string => {
   if (!isObject(value)) return JSON.stringify(value);
   const { name, path, kind, metadata } = value;
   const named = name ?? path ?? (isObject(metadata) ? metadata["name"] : undefined);
-  return typeof named === "string" ? `${String(kind ?? "")}/${named}` : JSON.stringify(value);
+  return typeof named === "string" ? `${typeof kind === "string" ? kind : ""}/${named}` : JSON.stringify(value);
 };
 
 /** The second of the same name is another item. */

@@ -1,4 +1,4 @@
-import { keyText, type Key } from "../../../api/resource.ts";
+import type { Key } from "../../../api/resource.ts";
 import { namespaceOf } from "../../rows.ts";
 import { isObject, type JsonObject } from "../part.ts";
 import { equalJson } from "../../equal.ts";
