@@ -278,6 +278,13 @@ const check = (one: HostSnapshot): void => {
       sorted(disks.filter(({ parentPath }) => parentPath !== undefined && pathKey(parentPath) === pathKey(path))),
     );
   }
+  const stamped = vms.filter((vm) => validStampUid(vm, "cp-1") !== undefined);
+  for (const { namespace = "", name = "" } of vms.flatMap(({ stamp }) => stamp ?? []))
+    expect(sorted(one.vmsNamed(namespace, name))).toEqual(
+      sorted(stamped.filter(({ stamp }) => stamp?.namespace === namespace && stamp.name === name)),
+    );
+  const macs = vms.flatMap(({ adapters }) => adapters.map(({ macAddress }) => macAddress));
+  expect(new Set(one.macs())).toEqual(new Set(macs));
   for (const id of [50, 51])
     expect(sorted(one.diskById(guid(id)))).toEqual(sorted(disks.filter(({ diskId }) => diskId === guid(id))));
 };
