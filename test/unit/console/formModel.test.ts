@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fc from "../../support/fc.ts";
 import { changesBetween, rebased, type Side } from "../../../console/src/forms/model/changes.ts";
+import { placed } from "../../../console/src/forms/model/faults.ts";
 import { isWithin, stepsOf, valueAt, withValue, type Json } from "../../../console/src/forms/model/path.ts";
 import { schemaOf } from "../../../console/src/forms/model/schema.ts";
 
@@ -70,6 +71,13 @@ describe("an edit of one field", () => {
     expect(withValue(object, path, value)["spec"]).toEqual(spec);
     expect(object).toEqual(before);
   });
+
+  it("keeps the spec of an item of a list, which has to have one", () =>
+    expect(
+      withValue({ spec: { nics: [{ name: "n", spec: { network: "lan" } }] } }, "spec.nics[0].spec.network", undefined),
+    ).toEqual({
+      spec: { nics: [{ name: "n", spec: {} }] },
+    }));
 
   it("keeps spec itself when its last field goes", () =>
     expect(withValue({ spec: { host: "a" } }, "spec.host", undefined)).toEqual({ spec: {} }));
@@ -164,6 +172,35 @@ describe("an edit that meets another one's", () => {
         expect(rebased(base, mine, theirs, none)).toEqual({ ...base, spec: { ...base.spec, left, right } });
       }),
     );
+  });
+});
+
+describe("what the server refuses", () => {
+  const fields = [
+    "metadata.name",
+    "spec.memory.startup",
+    "spec.memory.dynamic",
+    "spec.ipv4.dnsServers",
+    "spec.disks[1].name",
+  ];
+
+  it.each<{ why: string; path: string; at?: string; says?: string }>([
+    { why: "at its own field", path: "metadata.name", at: "metadata.name", says: "no" },
+    {
+      why: "inside a group, at the group, with the part that is meant",
+      path: "spec.ipv4.dnsServers[2]",
+      at: "spec.ipv4.dnsServers",
+      says: "[2]: no",
+    },
+    { why: "a group as a whole, at its first field", path: "spec.memory", at: "spec.memory.startup", says: "no" },
+    { why: "a field of another item is another field", path: "spec.disks[10].name" },
+    { why: "a field that is not on the screen", path: "spec.hostSelector" },
+    { why: "the object as a whole", path: "" },
+    { why: "all of spec is no field's", path: "spec" },
+  ])("stands $why", ({ path, at, says }) => {
+    const { at: found, loose } = placed([{ path, message: "no" }], fields);
+    expect([...found]).toEqual(at === undefined ? [] : [[at, [says]]]);
+    expect(loose).toEqual(at === undefined ? [{ path, message: "no" }] : []);
   });
 });
 
