@@ -42,8 +42,9 @@ describe("durations that people type", () => {
     { text: "1h30m", ms: 5_400_000 },
     { text: "250ms", ms: 250 },
     { text: "1m250ms", ms: 60_250 },
+    { text: "1d12h", ms: 129_600_000 },
   ])("$text", ({ text, ms }) => expect(parseDuration(text)).toBe(ms));
-  it.each(["", "30", "s", "1d", "-5s", "5 s"])("refuses %j", (text) =>
+  it.each(["", "30", "s", "1w", "-5s", "5 s"])("refuses %j", (text) =>
     expect(() => parseDuration(text)).toThrow("expected a time"),
   );
 });
