@@ -161,9 +161,6 @@ const ifMatch = (options: WriteOptions): Record<string, string> =>
 export const get = <R extends Resource>(where: Where, signal?: AbortSignal): Promise<R> =>
   request<R>(pathOf(where), { signal });
 
-export const list = async <R extends Resource>(kind: string, namespace?: string): Promise<readonly R[]> =>
-  (await request<{ items: R[] }>(collection(kind, namespace))).items;
-
 /** Creates an object from its draft; the answer has what the server added. */
 export const post = <R extends Resource>(
   draft: { kind: string; metadata: { namespace?: string | undefined } },
