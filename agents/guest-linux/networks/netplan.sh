@@ -13,18 +13,24 @@ network_write_netplan() {
 netplan_aside() {
   local file
   find "$4" -maxdepth 1 -name '*.yaml' | while IFS= read -r file; do
-    if grep -qi -e "^[ ]*[\"']\{0,1\}$2[\"']\{0,1\}:" -e "$3" "$file"; then mv -f "$file" "$file.aetherv-off"; fi
+    # Names of interfaces stand in blocks (at a line's beginning) or in braces.
+    if grep -v '^ *#' "$file" | grep -Eqi -e "(^|[ {,])[\"']?$2[\"']?:" -e "$3"; then mv -f "$file" "$file.aetherv-off"; fi
   done
 }
 
 netplan_adapter() {
-  local family addresses='' routes='' dns='' search=''
+  local family addresses='' routes='' dns='' search='' own=''
+  # systemd-networkd has one switch for both families, and netplan refuses two values: declared servers take the place of all served ones.
+  for family in 4 6; do
+    load "$1" "$2" "$family"
+    if [ "$METHOD" = DHCP ]; then own="$own$DNS"; fi
+  done
   printf '    %s:\n      match: {macaddress: "%s"}\n' "$2" "$3"
   for family in 4 6; do
     load "$1" "$2" "$family"
     if [ "$METHOD" = DHCP ]; then
       printf '      dhcp%s: true\n' "$family"
-      if [ -n "$DNS" ]; then printf '      dhcp%s-overrides: {use-dns: false}\n' "$family"; fi
+      if [ -n "$own" ]; then printf '      dhcp%s-overrides: {use-dns: false}\n' "$family"; fi
     elif [ "$METHOD" != Auto ]; then
       printf '      dhcp%s: false\n' "$family"
     fi

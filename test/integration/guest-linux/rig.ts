@@ -131,9 +131,6 @@ export class NamespaceGuest {
       endProcess(-this.#agent.pid);
       await this.ended();
     }
-    // The one outside may end before the one that it waits for.
-    const left = "read -r id _ </run/aetherv/pid && [ -d /proc/$id ] && echo left";
-    await this.until("the agent's process is gone", () => this.in(left) === "");
   }
 
   /** As a power cut, and the next start as far as it goes without an init: all processes end, /run is empty, then network and services come up. The agent does not. */
@@ -151,6 +148,9 @@ export class NamespaceGuest {
   /** Resolves when the agent has ended by itself (or by a fault of the test). */
   async ended(): Promise<void> {
     await this.until("the agent's end", () => this.#agent?.exitCode !== null || this.#agent?.signalCode !== null);
+    // The one outside may end before the one that it waits for.
+    const left = "read -r id _ </run/aetherv/pid && [ -d /proc/$id ] && echo left";
+    await this.until("the agent's process is gone", () => this.in(left) === "");
   }
 
   #inside(): readonly string[] {
