@@ -38,6 +38,8 @@ export const runControlPlane = async (
   { terminal, traces }: RunEnvironment,
   signal: AbortSignal,
 ): Promise<number> => {
+  // Before anything works: who gave a wrong address wants no jobs sent meanwhile.
+  if (options.console) (await import("./console/serve.ts")).refuseOpen(options.console);
   const logFile = dataPaths(options.data).log;
   const log = createLogger({
     file: logFile,

@@ -1,11 +1,14 @@
 import { execFile } from "node:child_process";
 import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Resource } from "../../src/api/resource.ts";
 import { ConsoleClient, type Asking, type Reply } from "../support/consoleClient.ts";
 import { Rig, root, small, until } from "./rig.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const group = "/apis/aetherv.io/v1alpha1";
 const disks = `${group}/namespaces/default/virtualdisks`;
@@ -67,7 +70,7 @@ beforeAll(async () => {
   viewer = await token("wall", "viewer");
   operator = await token("night", "operator");
   await start();
-}, 60_000);
+});
 
 afterAll(() => rig.dispose());
 
@@ -171,6 +174,57 @@ describe("who may come in", () => {
       expect(await readFile(join(rig.data, "console-tokens.json"), "utf8")).not.toContain(secret);
     }
     expect((await rig.cli("console")).out.trim()).toBe(`${client.url}/login#token=${admin}`);
+  });
+});
+
+describe("where it listens", () => {
+  const run = (...words: readonly string[]): Promise<{ code: number; err: string }> =>
+    rig.cli("run", "--files", rig.files, ...words);
+
+  it("is not beyond this machine without TLS, nor where it can't be", async () => {
+    const other = { data: join(rig.folder, "other") };
+    const args = ["run", "--files", rig.files, "--data", other.data, "--console-address"];
+    const open = await rig.execute([...args, "0.0.0.0:0"]);
+    expect([open.code, open.err]).toEqual([1, expect.stringContaining("give --console-tls-dir")]);
+    const taken = await rig.execute([...args, new URL(client.url).host]);
+    expect([taken.code, taken.err]).toEqual([1, expect.stringContaining("EADDRINUSE")]);
+    const alone = await run("--console-host", "x");
+    expect([alone.code, alone.err]).toEqual([1, expect.stringContaining("go with --console-address")]);
+  });
+
+  it("speaks TLS with the keys that it is given; its cookie is for TLS alone then", async ({ skip }) => {
+    const keys = join(rig.folder, "tls");
+    await mkdir(keys);
+    const words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+    const code = await new Promise<number>((resolve) =>
+      execFile("openssl", [...words, "-keyout", join(keys, "tls.key"), "-out", join(keys, "tls.crt")], (error) =>
+        resolve(error ? 1 : 0),
+      ),
+    );
+    if (code !== 0) skip("openssl is missing");
+    const second = await Rig.make({ manifests: small("web"), hosts: ["hv1"] });
+    try {
+      await second.start("--console-address", "127.0.0.1:0", "--console-tls-dir", keys);
+      const url = /^console: (https:\S+)/m.exec(second.said)?.[1] ?? "";
+      const own = (await readFile(join(second.data, "console-token"), "utf8")).trim();
+      const { stdout } = await promisify(execFile)("curl", [
+        ...[
+          "--silent",
+          "--include",
+          "--cacert",
+          join(keys, "tls.crt"),
+          "--resolve",
+          `localhost:${new URL(url).port}:127.0.0.1`,
+        ],
+        ...["--header", "Content-Type: application/json", "--data", JSON.stringify({ token: own })],
+        `https://localhost:${new URL(url).port}/v1/login`,
+      ]);
+      expect(stdout).toMatch(/^HTTP\/1.1 204/);
+      expect(stdout).toMatch(/^set-cookie: .*; HttpOnly; Secure; SameSite=Strict/im);
+      expect(stdout).toMatch(/^strict-transport-security: max-age/im);
+    } finally {
+      await second.dispose();
+    }
   });
 });
 

@@ -115,24 +115,25 @@ export class Rig {
 
   /** Runs one command line of the CLI over this data folder. */
   cli(...words: readonly string[]): Promise<Output> {
-    return this.#execute([...words, "--data", this.data]);
+    return this.execute([...words, "--data", this.data]);
   }
 
   /** The words that a shell would offer for the last of these. */
   complete(...words: readonly string[]): Promise<Output> {
-    return this.#execute(["--data", this.data, "__complete", "--", ...words]);
+    return this.execute(["--data", this.data, "__complete", "--", ...words]);
   }
 
   /** Makes a data folder of a backup, and puts its store in the place of this one's. */
   async restoreInto(backup: string): Promise<Output> {
     const fresh = join(this.folder, "restored");
-    const output = await this.#execute(["backup", "--restore", backup, "--data", fresh]);
+    const output = await this.execute(["backup", "--restore", backup, "--data", fresh]);
     if (output.code === 0)
       for (const name of ["store", "identity.json"]) await rename(join(fresh, name), join(this.data, name));
     return output;
   }
 
-  #execute(words: readonly string[]): Promise<Output> {
+  /** Runs one command line of the CLI. */
+  execute(words: readonly string[]): Promise<Output> {
     const args = [main, ...words];
     return new Promise((resolve) => {
       execFile(process.execPath, args, { env: { ...process.env, NO_COLOR: "1" } }, (error, out, err) => {

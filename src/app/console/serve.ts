@@ -22,7 +22,7 @@ const pageFolder = (): string =>
   );
 
 /** Beyond this machine, tokens travel encrypted or not at all. */
-const refuseOpen = ({ host, tlsFolder }: ConsoleChoice): void => {
+export const refuseOpen = ({ host, tlsFolder }: ConsoleChoice): void => {
   if (isLoopback(host) || tlsFolder !== undefined) return;
   throw new ControlError(
     "Invalid",

@@ -87,6 +87,11 @@ const consoleOf = (options: Options): Pick<RunOptions, "console"> => {
       );
     return {};
   }
+  if (consoleTokens !== undefined && options.files === undefined)
+    throw new ControlError(
+      "Invalid",
+      "--console-tokens goes with --files: in Kubernetes mode people log in with tokens of the cluster",
+    );
   return {
     console: {
       ...consoleAddress,

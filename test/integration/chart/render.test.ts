@@ -60,6 +60,14 @@ const valueSets: readonly {
   },
   { why: "a forced uninstall", values: { uninstall: { force: true }, crds: { keep: false } } },
   { why: "asked by kubectl aetherv", values: { cli: { enabled: true }, networkPolicy: { enabled: true } } },
+  { why: "with the console inside the pod", values: { console: { enabled: true } } },
+  {
+    why: "with the console over TLS",
+    values: {
+      console: { enabled: true, tlsSecret: "console-tls", hosts: ["aetherv.example.com"] },
+      networkPolicy: { enabled: true },
+    },
+  },
   { why: "the same over TLS", values: { cli: { enabled: true, tlsSecret: "aetherv-tls" }, namespaces: ["web"] } },
   {
     why: "everything of the pod",
