@@ -2,7 +2,8 @@ import type { VirtualMachine } from "../../src/api/generated/types.ts";
 import * as conditions from "../../src/engine/conditions.ts";
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { isImpossible, pendingOf } from "../../src/engine/plan.ts";
-import type { PendingChange, Step } from "../../src/engine/ports.ts";
+import type { PendingChange, Step, World } from "../../src/engine/ports.ts";
+import type { ErrorCode } from "../../src/protocol/errors.ts";
 import type { VmPowerSpec, VmState } from "../../src/protocol/generated/types.ts";
 import { approve, isApproved } from "./approval.ts";
 import type { Approval } from "./approval.ts";
@@ -21,7 +22,7 @@ import type { Scene, Sight, Verdict } from "./verdict.ts";
 
 /** Seconds that a change of settings may take on the host. */
 const updateDeadline = 180;
-/** How long a machine stopped for its changes waits for the disks and adapters, milliseconds. */
+/** How long a machine stopped for its changes waits for the disks and adapters, and for a job that was cut off, milliseconds. */
 const longestOff = 600_000;
 
 export const sightOf = ({ vm, world, snapshot }: Scene, state: VmState): Sight => ({
@@ -90,15 +91,20 @@ const powerPlan = (standing: Standing): PowerPlan | undefined => {
 const wasStarted = (vm: VirtualMachine, state: VmState): boolean =>
   vm.status?.id === state.id && vm.status.firstStartedAt !== undefined;
 
+/** How long it may stay off for its changes yet, milliseconds. */
+const offLeft = (vm: VirtualMachine, { now }: World): number => {
+  // Kept while it runs, offSince tells of an earlier stop: this one is seen for the first time.
+  const since = vm.status?.powerState === "Stopped" ? vm.status.offSince : undefined;
+  return Date.parse(since ?? now.toISOString()) + longestOff - now.getTime();
+};
+
 const startWaits = ({ scene: { vm, world }, sight, approval }: Standing): PowerPlan["waits"] => {
   // Without any of its disks it would start into nothing: it was registered again, say, from a configuration without drives.
   const bare = sight.state.disks.length === 0 && sight.devices.disks.length > 0;
   const missing = wasStarted(vm, sight.state) && !bare ? [] : missingDevices(vm, sight.devices);
   if (missing.length > 0) return { reason: "WaitingForDevices", message: `${missing.join("; ")}.` };
   const busy = busyDependents(sight.devices, approval.latch);
-  // Kept while it runs, offSince tells of an earlier stop: this one is seen for the first time.
-  const since = vm.status?.powerState === "Stopped" ? vm.status.offSince : undefined;
-  const left = Date.parse(since ?? world.now.toISOString()) + longestOff - world.now.getTime();
+  const left = offLeft(vm, world);
   if (busy.length === 0 || left <= 0) return undefined;
   const message = `Off for approved changes; waits for ${busy.join(", ")}.`;
   return { reason: "Applying", message, wakeAfterMs: left + 500 };
@@ -117,6 +123,23 @@ const candidates = ({ scene, sight, settings, guest }: Standing, power: PowerPla
 };
 
 const isConfigured = ({ condition }: GuestVerdict): boolean => condition?.status === "True";
+
+/** Ends of a job that say nothing of the change itself: its way to the host broke, or others were in it. */
+const untold: ReadonlySet<ErrorCode> = new Set([
+  "HostUnreachable",
+  "Timeout",
+  "ProtocolError",
+  "Busy",
+  "VersionMismatch",
+  "StaleController",
+]);
+
+/** Off for approved changes whose job was cut off: started without them, they would not be made by another stop. */
+const isCutOff = ({ scene: { vm, world }, sight, approval }: Standing): boolean => {
+  const last = world.lastFault;
+  if (approval.latch === undefined || sight.state.state !== "Off" || last?.operation !== "vm.update") return false;
+  return untold.has(last.fault.code) && offLeft(vm, world) > 0;
+};
 
 /** What to do with a machine that is there. */
 export const present = (scene: Scene, state: VmState): Verdict => {
@@ -144,8 +167,9 @@ export const present = (scene: Scene, state: VmState): Verdict => {
   const last = scene.world.lastFault;
   // A job that keeps failing must not hold up the others, but nothing is started first in a state that nobody declared.
   const next =
-    (wasStarted(scene.vm, state) ? steps.find(({ operation }) => operation !== last?.operation) : undefined) ??
-    steps[0];
+    (wasStarted(scene.vm, state) && !isCutOff(standing)
+      ? steps.find(({ operation }) => operation !== last?.operation)
+      : undefined) ?? steps[0];
   const more = [
     ...restartRequired(standing, power),
     ...settingsConditions(settings),

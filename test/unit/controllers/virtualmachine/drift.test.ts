@@ -249,6 +249,40 @@ describe("approval", () => {
     expect(readyText(vmOf(lab, "web"))).toBe("True Converged: ");
   });
 
+  test("a change whose job was cut off while the machine is off is made before it is started", async () => {
+    const lab = await ready({ disruption: { approval: "Automatic" } });
+    const host = lab.hosts.get("hv1");
+    if (!host) throw new Error("no host");
+    const fault = { type: "error", code: "HostUnreachable" } as const;
+    host.behaviour = { ...host.behaviour, faults: [{ id: "once", operation: "vm.update", count: 1, fault }] };
+    const spec = vmSpec({ disruption: { approval: "Automatic" }, cpu: { count: 4 } });
+    lab.apply({ kind: "VirtualMachine", name: "web", spec });
+    await lab.settle();
+    expect(seen(lab)).toMatchObject({ state: "Off", cpu: { count: 2 } });
+    lab.retry();
+    await lab.settle();
+    expect(seen(lab)).toMatchObject({ state: "Running", cpu: { count: 4 } });
+    expect(readyText(vmOf(lab, "web"))).toBe("True Converged: ");
+    expect(lab.sent).toEqual(["vm.power web", "vm.update web", "vm.update web", "vm.power web"]);
+  });
+
+  test("a job that is cut off again and again keeps the machine off for ten minutes at most", async () => {
+    const lab = await ready({ disruption: { approval: "Automatic" } });
+    const host = lab.hosts.get("hv1");
+    if (!host) throw new Error("no host");
+    const fault = { type: "error", code: "Timeout" } as const;
+    host.behaviour = { ...host.behaviour, faults: [{ id: "ever", operation: "vm.update", fault }] };
+    const spec = vmSpec({ disruption: { approval: "Automatic" }, cpu: { count: 4 } });
+    lab.apply({ kind: "VirtualMachine", name: "web", spec });
+    for (let minute = 0; minute < 12; minute += 1) {
+      await lab.settle();
+      await lab.clock.advance(60_000);
+      lab.retry();
+    }
+    expect(seen(lab)).toMatchObject({ state: "Running", cpu: { count: 2 } });
+    expect(readyText(vmOf(lab, "web"))).toMatch(/^True ChangesPending: .*could not be changed/);
+  });
+
   test("an approval that was not begun when the window closed waits for the next one", async () => {
     const window = { schedule: "0 0 * * *", timeZone: "UTC", durationMinutes: 10 };
     const lab = await ready({ disruption: { approval: "Automatic", window } });
