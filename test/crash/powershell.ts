@@ -6,12 +6,12 @@ import type { VMHost } from "../../src/api/generated/types.ts";
 import { reasonsText } from "../../src/cli/progress.ts";
 import { overSsh, secret } from "../e2e/hyperv/chain.ts";
 import { machinesOf, readStore } from "../e2e/hyperv/store.ts";
-import { isReadyNow } from "../e2e/kubernetesPlane.ts";
 import { Rig, until } from "../e2e/rig.ts";
 import { clearCalls, readCalls, readDisk, readHost, setFaults } from "../rigs/hyperv/host.ts";
 import { SshdRig } from "../rigs/sshd/sshd.ts";
 import type { Tally } from "./campaign.ts";
 import { pointText, type Point } from "./points.ts";
+import { isConverged } from "./run.ts";
 import { declared, fileText, firstly, isWorld, objectOf, secondly, type Manifest, type World } from "./world.ts";
 
 const PATIENCE_MS = 300_000;
@@ -41,11 +41,17 @@ class Chain implements AsyncDisposable {
     if (!simulated) throw new Error("the world has a host");
     const { spec } = overSsh(objectOf(simulated) as unknown as VMHost, sshd);
     const host = { ...simulated, spec };
-    const manifests = { "hosts.yaml": fileText([host]), "logins.yaml": stringify(secret(host.name, sshd.key)) };
-    const chain = new Chain(sshd, await Rig.make({ manifests, hosts: [] }), host);
-    await chain.#plane.start("--deletion-delay", "0s");
-    await chain.#reach({});
-    return chain;
+    const plane = await Rig.make({ manifests: { "hosts.yaml": fileText([host]) }, hosts: [] });
+    await writeFile(plane.path("logins.yaml"), stringify(secret(host.name, sshd.key)), { mode: 0o600 });
+    const chain = new Chain(sshd, plane, host);
+    try {
+      await plane.start("--deletion-delay", "0s");
+      await chain.#reach({});
+      return chain;
+    } catch (error) {
+      await chain[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,7 +80,7 @@ class Chain implements AsyncDisposable {
     const reached = async (): Promise<boolean> => {
       const objects = await this.#plane.objects();
       why = reasonsText(objects);
-      return isWorld(objects, { hosts: [this.#host], ...more }) && objects.every(isReadyNow);
+      return isWorld(objects, { hosts: [this.#host], ...more }) && objects.every(isConverged);
     };
     await until("the world is as declared", reached, PATIENCE_MS).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${why}\n${this.#plane.said.slice(-2000)}`);
