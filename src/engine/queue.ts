@@ -10,6 +10,8 @@ const moreUrgent = (a: Priority, b: Priority): Priority => (lanes.indexOf(a) <= 
 
 /** A key that waited this long goes before more urgent ones, so that none waits for ever. Milliseconds. */
 const patienceMs = 30_000;
+/** Keys begun without a pause: looks that wait for nothing would let nobody else (sockets, timers) have a turn until the last of them. */
+const burst = 100;
 const retryLimits: DelayLimits = { first: 1000, longest: 300_000 };
 
 interface Waiting {
@@ -66,6 +68,8 @@ export class KeyedQueue {
   #started = false;
   #stopped = false;
   #pumping = false;
+  #begun = 0;
+  #pausing = false;
   #idle: (() => void)[] = [];
   #added = 0;
   #worked = 0;
@@ -194,10 +198,24 @@ export class KeyedQueue {
 
   #pump(): void {
     while (this.#started && !this.#stopped && this.#working.size < this.#settings.workers) {
+      if (this.#mustPause()) return;
       const next = this.#take();
+      this.#begun = next ? this.#begun + 1 : 0;
       if (!next) return;
       void this.#work(next.key, next.waited);
     }
+  }
+
+  /** Goes on by itself after a turn of the event loop. */
+  #mustPause(): boolean {
+    if (this.#pausing || this.#begun < burst) return this.#pausing;
+    this.#pausing = true;
+    void this.#settings.clock.sleep(0).then(() => {
+      this.#pausing = false;
+      this.#begun = 0;
+      this.#pump();
+    });
+    return true;
   }
 
   #take(): { readonly key: Key; readonly waited: number } | undefined {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fc.ts";
 import { expect, it } from "vitest";
 import { annotations } from "../../../src/api/annotations.ts";
 import type { VMHost, VirtualDisk, VirtualMachine } from "../../../src/api/generated/types.ts";

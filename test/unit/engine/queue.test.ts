@@ -1,5 +1,6 @@
 import fc from "../../support/fc.ts";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { systemClock } from "../../../src/app/clock.ts";
 import { backoffMs } from "../../../src/engine/backoff.ts";
 import type { Key } from "../../../src/engine/ports.ts";
 import { KeyedQueue } from "../../../src/engine/queue.ts";
@@ -208,4 +209,24 @@ describe("backoffMs", () => {
   it.each(cases)("$why", ({ attempts, chance, ms }) =>
     expect(backoffMs(attempts, limits, { next: () => chance })).toBe(ms),
   );
+});
+
+it("lets others have a turn between many keys whose work waits for nothing", async () => {
+  let done = 0;
+  let doneAtTurn = 0;
+  const queue = new KeyedQueue({
+    clock: systemClock,
+    random: new SeededRandom(1),
+    workers: 64,
+    work: () => {
+      done += 1;
+      return Promise.resolve();
+    },
+  });
+  for (let index = 0; index < 1000; index += 1) queue.add(key(`k${index}`));
+  queue.start();
+  setImmediate(() => (doneAtTurn = done));
+  await vi.waitFor(() => expect(done).toBe(1000), 10_000);
+  expect(doneAtTurn).toBeLessThan(500);
+  await queue.stop();
 });
