@@ -24,6 +24,7 @@ const copy = "agents/simulator/model/operations/copy.ts";
 export const plants: readonly Plant[] = [
   {
     name: "no-live-read",
+    stores: ["kubernetes"],
     what: "nothing is read afresh before something destructive is done",
     changes: [
       {

@@ -52,8 +52,8 @@ const foul = (chance: Chance): Weather => {
 export class Climate {
   #weather: Weather;
 
-  constructor(chance: Chance) {
-    this.#weather = foul(chance);
+  constructor(chance: Chance, begins: "foul" | "fair" = "foul") {
+    this.#weather = begins === "foul" ? foul(chance) : fair;
   }
 
   get now(): Weather {

@@ -10,9 +10,21 @@ export class SimulatedDisk {
   readonly #data = new MemoryKeyValue();
   readonly #written: (batch: Batch) => void;
   full = false;
+  /** What the last batch replaced. */
+  #before: Batch = new Map();
 
   constructor(written: (batch: Batch) => void) {
     this.#written = written;
+  }
+
+  async #present(keys: readonly string[]): Promise<Batch> {
+    return new Map(await Promise.all(keys.map(async (key) => [key, await this.#data.get(key)] as const)));
+  }
+
+  /** The last record was torn when the machine lost its power: it counts as not written. Gives what is there instead. */
+  async tear(): Promise<Batch> {
+    await this.#data.write(this.#before);
+    return this.#before;
   }
 
   /** A batch of a process is there as a whole or not at all, also when the process is killed meanwhile. */
@@ -20,6 +32,7 @@ export class SimulatedDisk {
     const data = this.#data;
     const store = async (batch: Batch): Promise<void> => {
       if (this.full) throw new InjectedError("no space is left on the disk");
+      this.#before = await this.#present([...batch.keys()]);
       await data.write(batch);
       this.#written(batch);
     };

@@ -44,8 +44,7 @@ export class FilesBackend implements Backend {
     for (const [key, text] of batch) {
       if (text !== undefined) this.#written.push(text);
       if (!key.startsWith(prefix)) continue;
-      const object = text === undefined ? undefined : (JSON.parse(text) as { object: Resource }).object;
-      this.#parts.truth.holds(key.slice(prefix.length), object);
+      this.#parts.truth.holds(key.slice(prefix.length), objectIn(text));
     }
   }
 
@@ -73,6 +72,12 @@ export class FilesBackend implements Backend {
     const text = this.#files.get(file);
     if (text === undefined) this.#fs.remove(file);
     else this.#fs.write(file, text);
+  }
+
+  /** The power goes in the middle of the store's last write. */
+  async tear(): Promise<void> {
+    for (const [key, text] of await this.#store.tear())
+      if (key.startsWith(prefix)) this.#parts.truth.restored(key.slice(prefix.length), objectIn(text));
   }
 
   /** As the CLI does, by the running process; nothing while there is none. */
@@ -154,6 +159,9 @@ export class FilesBackend implements Backend {
     for (const file of this.#files.keys()) this.#save(file);
   }
 }
+
+const objectIn = (text: string | undefined): Resource | undefined =>
+  text === undefined ? undefined : (JSON.parse(text) as { readonly object: Resource }).object;
 
 const fileOf = ({ kind, metadata }: Manifest): string => `${folder}/${kind}-${metadata.name}.yaml`;
 

@@ -11,6 +11,7 @@ import type { Manifest } from "../../support/plane.ts";
 import type { Backend, Opened } from "./backend.ts";
 import type { BackendParts } from "./backends.ts";
 import { ApiModel, type Asked, type Change } from "./kube/apiModel.ts";
+import { placeOf } from "./kube/places.ts";
 import { KubeWires } from "./kube/wire.ts";
 import { keyOfManifest } from "./memoryBackend.ts";
 import type { Process } from "./process.ts";
@@ -21,8 +22,8 @@ export class KubernetesBackend implements Backend {
   readonly replicas = 2;
   readonly exclusive = false;
   readonly #parts: BackendParts;
-  readonly #model: ApiModel;
-  readonly #wires: KubeWires;
+  readonly model: ApiModel;
+  readonly wires: KubeWires;
   readonly #records = new Records();
   readonly #applied = new Map<string, string>();
   readonly #written: string[] = [];
@@ -32,8 +33,8 @@ export class KubernetesBackend implements Backend {
     this.#parts = parts;
     const { chance, scheduler } = parts;
     const changed = (change: Change): void => this.#changed(change);
-    this.#model = new ApiModel({ random: chance, now: () => new Date(scheduler.ms), changed });
-    this.#wires = new KubeWires(this.#model);
+    this.model = new ApiModel({ random: chance, now: () => new Date(scheduler.ms), changed });
+    this.wires = new KubeWires(this.model);
     this.#pageSize = chance.is(0.3) ? 2 : defaultTimes.pageSize;
   }
 
@@ -44,7 +45,7 @@ export class KubernetesBackend implements Backend {
       this.#written.push(JSON.stringify([resource.metadata.annotations, resource.status]));
       this.#parts.truth.holds(keyText(keyOf(resource)), type === "DELETED" ? undefined : resource);
     }
-    this.#wires.changed(change);
+    this.wires.changed(change);
   }
 
   sync(documents: readonly Manifest[]): Promise<void> {
@@ -74,7 +75,7 @@ export class KubernetesBackend implements Backend {
 
   /** The user's own requests meet no trouble. What the server refuses would be a defect of the simulation. */
   #ask(asked: Asked): void {
-    const { code, body } = this.#model.answer(asked);
+    const { code, body } = this.model.answer(asked);
     if (code >= 300) throw new Error(`${asked.method} ${asked.path}: ${JSON.stringify(body)}`);
   }
 
@@ -89,7 +90,7 @@ export class KubernetesBackend implements Backend {
 
   async open(process: Process, log: Logger, ending: AbortSignal): Promise<Opened | undefined> {
     const { clock, chance: random } = process;
-    const client = new KubeClient(this.#wires.of(process), clock);
+    const client = new KubeClient(this.wires.of(process), clock);
     const times = { ...defaultTimes, pageSize: this.#pageSize };
     const store = new KubernetesStore({ client, namespaces: "all", clock, random, log, times });
     const following = new AbortController();
@@ -122,6 +123,12 @@ export class KubernetesBackend implements Backend {
     }
   }
 
+  /** What watches of a collection were told since the last compaction. */
+  changes(path: string): readonly Change[] {
+    const place = placeOf(path);
+    return (place && this.model.since(place, 1)) ?? [];
+  }
+
   *texts(): Iterable<string> {
     yield* this.#records.texts;
     yield* this.#written;
@@ -129,7 +136,7 @@ export class KubernetesBackend implements Backend {
 
   disturb(): string {
     const { chance, scheduler } = this.#parts;
-    const { weather } = this.#wires;
+    const { weather } = this.wires;
     const ms = chance.wide(50, 90_000);
     const what = chance.pick(["down", "storm", "frozen", "cut", "gap"] as const);
     switch (what) {
@@ -142,11 +149,11 @@ export class KubernetesBackend implements Backend {
         this.silence(ms);
         break;
       case "gap":
-        this.#wires.cutWatches(chance);
-        this.#model.compact();
+        this.wires.cutWatches(chance);
+        this.model.compact();
         break;
       case "cut":
-        this.#wires.cutWatches(chance);
+        this.wires.cutWatches(chance);
         break;
       default:
         what satisfies never;
@@ -155,13 +162,13 @@ export class KubernetesBackend implements Backend {
   }
 
   silence(ms: number): void {
-    this.#wires.weather.frozen = true;
-    this.#parts.scheduler.at(ms, "watches tell again", () => this.#wires.thaw());
+    this.wires.weather.frozen = true;
+    this.#parts.scheduler.at(ms, "watches tell again", () => this.wires.thaw());
   }
 
   heal(): void {
-    this.#wires.weather.state = "fine";
-    this.#wires.thaw();
+    this.wires.weather.state = "fine";
+    this.wires.thaw();
   }
 }
 

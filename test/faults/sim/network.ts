@@ -8,6 +8,7 @@ import type { Process } from "./process.ts";
 export class Network {
   readonly #cut = new Set<string>();
   readonly #links = new Set<Link>();
+  readonly #refusals = new Map<string, Fault>();
 
   transport(process: Process, host: SimHost): Transport {
     const { chance, climate, scheduler } = process;
@@ -17,9 +18,11 @@ export class Network {
         const drawn = chance.next();
         await arrives(process, signal);
         if (this.#cut.has(host.name) || drawn < connectHangs) await never(signal);
+        const refusal = this.#refusals.get(host.name);
+        if (refusal) throw new TransportError(refusal);
         if (drawn < connectHangs + connectFails) throw refused();
         const channel = await host.session(new AbortController().signal);
-        const link = new Link({ process, channel, isCut: () => this.#cut.has(host.name) });
+        const link = new Link({ process, host: host.name, channel, isCut: () => this.#cut.has(host.name) });
         this.#links.add(link);
         signal.addEventListener("abort", () => link.close(), { once: true });
         link.onClose(() => this.#links.delete(link));
@@ -28,6 +31,8 @@ export class Network {
       oneShot: async (input, onError, signal) => {
         await arrives(process, signal);
         if (this.#cut.has(host.name)) await never(signal);
+        const refusal = this.#refusals.get(host.name);
+        if (refusal) throw new TransportError(refusal);
         if (chance.is(climate.now.connectFails)) throw refused();
         const answer = await host.oneShot(input, onError);
         await scheduler.sleep(climate.delay(chance), `${process.name} one-shot answer`);
@@ -45,6 +50,13 @@ export class Network {
   mend(host: string): void {
     this.#cut.delete(host);
     for (const link of this.#links) link.flush();
+  }
+
+  /** Sessions to the host break, and new ones are refused with this fault; undefined: no longer. */
+  refuse(host: string, why: Fault | undefined): void {
+    if (!why) return void this.#refusals.delete(host);
+    this.#refusals.set(host, why);
+    for (const link of this.#links) if (link.host === host) link.drop();
   }
 
   /** Nobody is at the other end any more: the agents find out after a time. */
@@ -74,6 +86,7 @@ const never = (signal: AbortSignal): Promise<never> =>
 
 interface LinkParts {
   readonly process: Process;
+  readonly host: string;
   readonly channel: AgentChannel;
   readonly isCut: () => boolean;
 }
@@ -91,6 +104,10 @@ class Link implements AgentChannel {
     this.#parts = parts;
     parts.channel.onLine((line) => this.#come(line));
     parts.channel.onClose((why) => this.#send("in", "", () => this.#closed(why)));
+  }
+
+  get host(): string {
+    return this.#parts.host;
   }
 
   get process(): Process {

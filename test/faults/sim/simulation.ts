@@ -24,6 +24,7 @@ export interface SimulationParts {
   readonly store: StoreKind;
   readonly hosts: readonly string[];
   readonly crashes: boolean;
+  readonly climate?: "foul" | "fair";
   readonly trace: "keep" | "drop";
 }
 
@@ -51,15 +52,16 @@ export class Simulation {
   readonly alarms: string[] = [];
   /** Texts that were logged, for the search for secrets. */
   readonly logged: string[] = [];
+  readonly #invariants = new Invariants();
   /** Set once the after-effects of what went wrong are over, too. */
   settled = false;
   #documents: readonly Manifest[] = [];
   wanted: WorldSpec = { hosts: [], vms: [], disks: [], nics: [], named: 0 };
 
-  constructor({ chance, store, hosts, crashes, trace }: SimulationParts) {
+  constructor({ chance, store, hosts, crashes, trace, climate: begins }: SimulationParts) {
     this.chance = chance;
     this.scheduler = new Scheduler(chance.fork("order"), trace);
-    this.climate = new Climate(chance.fork("climate"));
+    this.climate = new Climate(chance.fork("climate"), begins);
     const alarm = (what: string): void => {
       this.alarms.push(what);
       this.scheduler.note(`ALARM ${what}`);
@@ -68,7 +70,7 @@ export class Simulation {
     const { scheduler, truth, climate } = this;
     const controlPlaneId = chance.uuid();
     this.backend = backendOf(store, { scheduler, chance: chance.fork("store"), truth, climate, controlPlaneId });
-    const common = new Invariants();
+    const common = this.#invariants;
     for (const name of hosts) this.#addHost(name, new HostWatch({ alarm: (what) => alarm(what), truth, common }));
     this.supervisor = new Supervisor({
       scheduler,
@@ -161,6 +163,11 @@ export class Simulation {
       else if (isUndone(vm))
         await this.backend.annotate(keyOf(vm), restartedAt, this.scheduler.clock("").now().toISOString());
     }
+  }
+
+  /** Somebody takes these disks to another host. */
+  moved(diskIds: readonly string[]): void {
+    for (const id of diskIds) this.#invariants.excuse(id);
   }
 
   /** Lets time pass; at most until something happened that must not. */

@@ -161,14 +161,23 @@ const rulesOf = (chance: Chance): readonly FaultRule[] =>
     fault: faultOf(chance),
   })) as readonly FaultRule[];
 
+/** The first machine has a data disk, and needs nobody's approval. */
+const withData = (world: WorldSpec): WorldSpec => {
+  const vms = world.vms.map(({ loose: _, ...vm }) => ({ ...vm, approval: "Automatic" as const }));
+  const [vm] = vms;
+  if (!vm) return world;
+  const disk = { name: "kept", host: vm.host, vm: vm.name, source: "Blank", sizeGi: 20, storageClass: "fast" } as const;
+  return { ...world, vms, disks: [...world.disks, disk] };
+};
+
 /**
  * A change of mind that the control plane does not hear of: a disk is taken from its machine while the host is away, and given back once
  * the news of it no longer comes.
  */
 const changeOfMind = (first: WorldSpec, chance: Chance): readonly Step[] => {
   const held = chance.pick(first.disks.filter(({ vm }) => vm !== undefined));
-  const host = held?.host ?? "hv1";
   if (!held) return [];
+  const { host } = held;
   const disks = first.disks.map((disk) => {
     const { vm: _, ...free } = disk;
     return disk === held ? free : disk;
@@ -186,10 +195,9 @@ const changeOfMind = (first: WorldSpec, chance: Chance): readonly Step[] => {
 export const storyOf = (chance: Chance, only: readonly StoreKind[] = stores): Story => {
   const store = chance.pick(only) ?? "memory";
   const world = worldOf(chance);
-  if (store === "kubernetes" && chance.is(0.05)) {
-    const freely = { ...world, vms: world.vms.map((vm) => ({ ...vm, approval: "Automatic" as const })) };
-    const steps = changeOfMind(freely, chance);
-    if (steps.length > 0) return { store, world: freely, steps, rules: [], crashes: false };
+  if (store === "kubernetes" && chance.is(0.1)) {
+    const freely = withData(world);
+    return { store, world: freely, steps: changeOfMind(freely, chance), rules: [], crashes: false };
   }
   return { store, world, steps: stepsOf(world, chance), rules: rulesOf(chance), crashes: chance.is(0.4) };
 };

@@ -49,7 +49,15 @@ export class Supervisor {
 
   /** The plane that decides now, as far as anybody can tell from outside. */
   get plane(): RunningPlane | undefined {
-    return this.#slots.findLast((one) => one !== undefined && !one.process.ended && one.running !== undefined)?.running;
+    return this.#leading?.running;
+  }
+
+  get leader(): Process | undefined {
+    return this.#leading?.process;
+  }
+
+  get #leading(): Incarnation | undefined {
+    return this.#slots.findLast((one) => one !== undefined && !one.process.ended && one.running !== undefined);
   }
 
   /** From now on no process crashes, and those that are paused go on. */

@@ -76,6 +76,12 @@ export class Truth {
     return this.#born.has(uid);
   }
 
+  /** The store lost its last write: this is what it holds again. */
+  restored(key: string, object: Resource | undefined): void {
+    if (object) this.#objects.set(key, object);
+    else this.#objects.delete(key);
+  }
+
   /** The store holds this now. */
   holds(key: string, object: Resource | undefined): void {
     const before = this.#objects.get(key);
