@@ -76,14 +76,18 @@ describe("pages of the console", { timeout: long }, () => {
     if (browserPath === undefined) return;
     // Documents that go missing stay so for the whole test.
     console_ = await ConsoleRig.start({ factor: 0.02 }, "--deletion-delay", "1h");
-    await console_.rig.ready();
+    await console_.rig.ready(undefined, 150_000);
     await writeFile(console_.rig.path("hostile.yaml"), hostileMachine);
     await console_.rig.admin("add-vm", "hv1", hostile);
-    await until("the hostile objects are seen", async () => {
-      const host = await console_.rig.object("VMHost", "hv1");
-      const disk = await console_.rig.object("VirtualDisk", "broken");
-      return JSON.stringify(host?.status).includes("<img") && JSON.stringify(disk?.status ?? "").includes("Stalled");
-    });
+    await until(
+      "the hostile objects are seen",
+      async () => {
+        const host = await console_.rig.object("VMHost", "hv1");
+        const disk = await console_.rig.object("VirtualDisk", "broken");
+        return JSON.stringify(host?.status).includes("<img") && JSON.stringify(disk?.status ?? "").includes("Stalled");
+      },
+      60_000,
+    );
   }, long);
   afterAll(async () => console_?.dispose(), 60_000);
   beforeEach((context) => {
