@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } 
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Resource } from "../../src/api/resource.ts";
 import { ConsoleClient, type Asking, type Reply } from "../support/consoleClient.ts";
@@ -207,17 +208,15 @@ describe("where it listens", () => {
       await second.start("--console-address", "127.0.0.1:0", "--console-tls-dir", keys);
       const url = /^console: (https:\S+)/m.exec(second.said)?.[1] ?? "";
       const own = (await readFile(join(second.data, "console-token"), "utf8")).trim();
+      const { port } = new URL(url);
+      const trusting = ["--silent", "--include", "--cacert", join(keys, "tls.crt")];
       const { stdout } = await promisify(execFile)("curl", [
-        ...[
-          "--silent",
-          "--include",
-          "--cacert",
-          join(keys, "tls.crt"),
-          "--resolve",
-          `localhost:${new URL(url).port}:127.0.0.1`,
-        ],
-        ...["--header", "Content-Type: application/json", "--data", JSON.stringify({ token: own })],
-        `https://localhost:${new URL(url).port}/v1/login`,
+        ...trusting,
+        "--resolve",
+        `localhost:${port}:127.0.0.1`,
+        "--json",
+        JSON.stringify({ token: own }),
+        `https://localhost:${port}/v1/login`,
       ]);
       expect(stdout).toMatch(/^HTTP\/1.1 204/);
       expect(stdout).toMatch(/^set-cookie: .*; HttpOnly; Secure; SameSite=Strict/im);
@@ -464,6 +463,15 @@ describe("what happens", () => {
     ).json<{
       yaml: string;
     }>();
+    const live = (await asAdmin(`${disks}/web-system`)).json<Resource>();
+    expect(live.status).toBeDefined();
+    const rendered = await asAdmin("/v1/render", { method: "POST", body: { objects: [live] } });
+    expect(parse(rendered.json<{ yaml: string }>().yaml)).toEqual({
+      apiVersion: live.apiVersion,
+      kind: "VirtualDisk",
+      metadata: { name: "web-system", namespace: "default" },
+      spec: live.spec,
+    });
     expect(yaml).toMatch(/^apiVersion: aetherv.io[^]*size: 1Gi\n---\na: "off"\n$/);
   });
 });

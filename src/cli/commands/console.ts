@@ -4,7 +4,11 @@ import type { Tools } from "../context.ts";
 
 const notes = `
 The link holds the token of the role admin: whoever has it may do everything. It is for a browser of this machine; give
-others tokens of their own: aetherv token create --help`;
+others tokens of their own: aetherv token create --help
+
+Examples:
+  aetherv console
+  xdg-open "$(aetherv console --data ./aetherv-data)"`;
 
 /** `aetherv console`: how to open the console. */
 export const consoleCommand = (tools: Tools): Command =>

@@ -3,6 +3,7 @@ import type { Key } from "../../api/resource.ts";
 import type { PlanRequest, RestoreRequest } from "../control.ts";
 import { act, actionIn, actions } from "./actions.ts";
 import { planRequest } from "./drafts.ts";
+import { manifestOf } from "./manifest.ts";
 import type { Call, JsonSchema, Route } from "./route.ts";
 import { listOf, refTo } from "./schemas.ts";
 import { ApiError, notFound } from "./status.ts";
@@ -45,7 +46,7 @@ export const planeRoutes = ({ now, render }: PlaneParts): readonly Route[] => [
     },
     answer: { type: "object", required: ["yaml"], properties: { yaml: text } },
     bodyLimit: draftBytes,
-    handle: ({ body }) => ({ yaml: render(objectsIn(body)) }),
+    handle: ({ body }) => ({ yaml: render(objectsIn(body).map(manifestOf)) }),
   },
   {
     method: "POST",
