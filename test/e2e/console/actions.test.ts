@@ -252,7 +252,7 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
     await confirm.getByRole("button", { name: "Delete", exact: true }).click();
     await confirm.waitFor({ state: "hidden" });
     // A disk that a running machine has goes on waiting, for the machine: the guard has let all of them go.
-    const batch = (one?.status as { deletionBatch?: string }).deletionBatch;
+    const batch = (one?.status as { deletionBatch?: string } | undefined)?.deletionBatch;
     const reasonOf = ({ status }: Resource): string | undefined =>
       (status as { conditions?: readonly { type: string; reason: string }[] }).conditions?.find(
         ({ type }) => type === "Stalled",
