@@ -1,15 +1,15 @@
 // `npm run crash`: kills real processes at every enumerated point, in file mode, over an API server, and inside the PowerShell agent.
-// Words: files, kubernetes, powershell (all without one); --from N and --count N choose points of each; --width N runs side by side.
+// Words: files, kubernetes, powershell (all without one); --only TEXT, --from N and --count N choose points of each; --width N runs side by side.
 import { parseArgs } from "node:util";
 import { startKubeApi, type KubeApi } from "../support/kubeApi.ts";
 import { clusterBench, fileBench } from "./bench.ts";
 import { crashAt, type Tally } from "./campaign.ts";
-import type { Point } from "./points.ts";
+import { pointText, type Point } from "./points.ts";
 import { crashPowerShell } from "./powershell.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { from: { type: "string" }, count: { type: "string" }, width: { type: "string" } },
+  options: { only: { type: "string" }, from: { type: "string" }, count: { type: "string" }, width: { type: "string" } },
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
@@ -18,7 +18,9 @@ const told = (line: string): void => void process.stdout.write(`${line}\n`);
 const width = Number(values.width ?? 4);
 const from = Number(values.from ?? 0);
 const choose = (points: readonly Point[]): readonly Point[] =>
-  points.slice(from, values.count === undefined ? undefined : from + Number(values.count));
+  points
+    .filter((point) => pointText(point).includes(values.only ?? ""))
+    .slice(from, values.count === undefined ? undefined : from + Number(values.count));
 
 const overFiles = (): Promise<Tally> =>
   crashAt({ benches: Array.from({ length: width }, () => fileBench), choose, told });
