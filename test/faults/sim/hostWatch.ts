@@ -3,7 +3,7 @@ import { isTrash, nameUid } from "../../../agents/simulator/model/paths.ts";
 import { validStamp } from "../../../agents/simulator/model/stamp.ts";
 import type { HostFile, Vm } from "../../../agents/simulator/model/types.ts";
 import { violations } from "../../support/audit.ts";
-import { Invariants } from "../../support/invariants.ts";
+import type { Invariants } from "../../support/invariants.ts";
 import type { SimHost } from "../../support/simHost.ts";
 import type { Alarm, Truth } from "./truth.ts";
 

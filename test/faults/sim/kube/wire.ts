@@ -43,7 +43,7 @@ export class KubeWires {
 
   /** All watches end, some in the middle of a line. */
   cutWatches(chance: Chance): void {
-    for (const { stream } of [...this.#streams]) stream.end(chance.pick(["clean", "torn", "lost"] as const));
+    for (const { stream } of this.#streams) stream.end(chance.pick(["clean", "torn", "lost"] as const));
   }
 
   thaw(): void {
