@@ -3,12 +3,29 @@ import { fault, type Fault } from "../../../src/protocol/errors.ts";
 import type { SimHost } from "../../support/simHost.ts";
 import { Inbox } from "../../../src/transports/inbox.ts";
 import type { Process } from "./process.ts";
+import type { Alarm } from "./truth.ts";
 
 /** Which hosts can't be reached from the control plane now. */
 export class Network {
   readonly #cut = new Set<string>();
   readonly #links = new Set<Link>();
   readonly #refusals = new Map<string, Fault>();
+  readonly #alarm: Alarm;
+  /** Which process has sent jobs with which epoch. */
+  readonly #epochs = new Map<number, string>();
+
+  constructor(alarm: Alarm) {
+    this.#alarm = alarm;
+  }
+
+  /** An epoch tells processes apart: hosts can't, where two have the same one. */
+  #sent(process: Process, line: string): void {
+    const epoch = Number(/"epoch":(\d+)/.exec(line)?.[1] ?? 0);
+    const other = this.#epochs.get(epoch) ?? process.name;
+    if (epoch > 0 && other !== process.name)
+      this.#alarm(`${other} and ${process.name} both send jobs of epoch ${epoch}`);
+    if (epoch > 0) this.#epochs.set(epoch, process.name);
+  }
 
   transport(process: Process, host: SimHost): Transport {
     const { chance, climate, scheduler } = process;
@@ -22,7 +39,13 @@ export class Network {
         if (refusal) throw new TransportError(refusal);
         if (drawn < connectHangs + connectFails) throw refused();
         const channel = await host.session(new AbortController().signal);
-        const link = new Link({ process, host: host.name, channel, isCut: () => this.#cut.has(host.name) });
+        const link = new Link({
+          process,
+          host: host.name,
+          channel,
+          sent: (line) => this.#sent(process, line),
+          isCut: () => this.#cut.has(host.name),
+        });
         this.#links.add(link);
         signal.addEventListener("abort", () => link.close(), { once: true });
         link.onClose(() => this.#links.delete(link));
@@ -89,6 +112,7 @@ interface LinkParts {
   readonly host: string;
   readonly channel: AgentChannel;
   readonly isCut: () => boolean;
+  readonly sent: (line: string) => void;
 }
 
 /** A session's two directions over a network: lines keep their order, take time, and break off now and then. */
@@ -115,8 +139,9 @@ class Link implements AgentChannel {
   }
 
   send(line: string): void {
-    const { process, channel } = this.#parts;
+    const { process, channel, sent } = this.#parts;
     if (process.ended) return;
+    sent(line);
     this.#send("out", `${process.name} asks ${wordOf(line)}`, () => channel.send(line));
     if (process.chance.is(process.climate.now.sessionBreaks))
       this.#send("out", "the session breaks", () => this.drop());

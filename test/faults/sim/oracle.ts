@@ -151,8 +151,9 @@ const leftovers = ({ objects }: Scene, host: string, world: World): string[] => 
     const uid = nameUid(path) ?? "";
     return uids.has(uid) ? [] : [`${host}: the disk ${path} in ${folderOf(path)} is left over`];
   });
-  const ids = world.disks().map(({ diskId }) => diskId);
-  const twins = world.disks().filter(({ path, diskId }, at) => isOurs(path) && ids.indexOf(diskId) !== at);
+  const kept = world.disks().filter(({ path }) => !isTrash(path));
+  const ids = kept.map(({ diskId }) => diskId);
+  const twins = kept.filter(({ path, diskId }, at) => isOurs(path) && ids.indexOf(diskId) !== at);
   return [...vms, ...files, ...twins.map(({ path }) => `${host}: ${path} has the identity of another disk`)];
 };
 

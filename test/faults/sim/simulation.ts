@@ -43,7 +43,7 @@ export class Simulation {
   readonly scheduler: Scheduler;
   readonly chance: Chance;
   readonly climate: Climate;
-  readonly network = new Network();
+  readonly network: Network;
   readonly truth: Truth;
   readonly backend: Backend;
   readonly hosts = new Map<string, WatchedHost>();
@@ -66,6 +66,7 @@ export class Simulation {
       this.alarms.push(what);
       this.scheduler.note(`ALARM ${what}`);
     };
+    this.network = new Network(alarm);
     this.truth = new Truth(alarm, () => this.scheduler.ms);
     const { scheduler, truth, climate } = this;
     const controlPlaneId = chance.uuid();

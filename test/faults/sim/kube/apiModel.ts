@@ -119,8 +119,6 @@ export class ApiModel {
     const { collection, namespace } = place;
     const at = placeOf(`${place.path}/${body.metadata.name}`);
     if (!at) return failure(404, "NotFound", place.path);
-    if (this.#objects.has(at.key))
-      return failure(409, "AlreadyExists", `${at.name} already exists`, { name: at.name ?? "" });
     const { labels, annotations, finalizers, ownerReferences, name } = body.metadata;
     const given = compact({ labels, annotations, finalizers, ownerReferences });
     const metadata = {
@@ -156,8 +154,11 @@ export class ApiModel {
   #patch(place: Place, patch: Json): Answered {
     const before = this.#objects.get(place.key);
     if (!before) return notFound(place);
-    const lost = conflict(place, before, (patch["metadata"] ?? {}) as Preconditions);
+    const { uid, resourceVersion } = (patch["metadata"] ?? {}) as Preconditions;
+    const lost = conflict(place, before, { resourceVersion });
     if (lost) return lost;
+    if (!place.status && uid !== undefined && uid !== before.metadata.uid)
+      return invalid("metadata.uid", "Invalid value: field is immutable", place.name ?? "");
     const merged = mergePatched(before, patch) as Stored;
     if (place.status) return this.#keep(place, before, { ...before, status: (merged as Resource).status });
     const { labels, annotations, finalizers, ownerReferences } = merged.metadata;
@@ -181,7 +182,8 @@ export class ApiModel {
   }
 
   #admit(place: Place, before: Stored | undefined, object: Stored, code: number): Answered {
-    if (!place.collection.generations) return this.#keep(place, before, object, code);
+    if (!place.collection.generations)
+      return !before && this.#objects.has(place.key) ? exists(place) : this.#keep(place, before, object, code);
     const verdict =
       before && !equalJson(before.spec, object.spec)
         ? modelValidation.validateUpdate(before as Resource, object as Resource)
@@ -190,6 +192,7 @@ export class ApiModel {
       const [first] = verdict.errors;
       return invalid(first?.path ?? "", first?.message ?? "", place.name ?? object.metadata.name);
     }
+    if (!before && this.#objects.has(place.key)) return exists(place);
     const { spec } = verdict.object;
     const raised = before !== undefined && !equalJson(before.spec, spec) ? 1 : 0;
     const metadata = { ...object.metadata, generation: (before?.metadata.generation ?? 1) + raised };
@@ -226,18 +229,19 @@ export class ApiModel {
       return success(code, before);
     const { metadata } = object;
     if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0)
-      return success(code, this.#remove(place, object));
+      return success(code, this.#remove(place, object, before));
     const kept = this.#stamped(object);
     this.#objects.set(place.key, kept);
     this.#tell(before ? "MODIFIED" : "ADDED", place, kept);
     return success(code, kept);
   }
 
-  #remove(place: Place, object: Stored): Stored {
-    const last = this.#stamped(object);
+  /** Watches are told a new version; whoever took off the last finalizer is answered that of before. */
+  #remove(place: Place, object: Stored, before: Stored = object): Stored {
     this.#objects.delete(place.key);
-    this.#tell("DELETED", place, last);
-    return last;
+    this.#tell("DELETED", place, this.#stamped(object));
+    const { resourceVersion } = before.metadata;
+    return { ...object, metadata: { ...object.metadata, resourceVersion } };
   }
 
   #stamped(object: Stored): Stored {
@@ -267,6 +271,8 @@ const conflict = (place: Place, before: Stored, { resourceVersion, uid }: Precon
   const text = `Operation cannot be fulfilled on ${place.name}: the object has been modified; please apply your changes to the latest version and try again`;
   return failure(409, "Conflict", text, { name: place.name ?? "" });
 };
+
+const exists = ({ name = "" }: Place): Answered => failure(409, "AlreadyExists", `${name} already exists`, { name });
 
 const notFound = ({ name = "", collection }: Place): Answered =>
   failure(404, "NotFound", `${collection.plural} "${name}" not found`, { name });
