@@ -68,16 +68,16 @@ const settled = async (plane: Plane): Promise<ReadonlyMap<string, string>> => {
     if (standing === "Outdated") throw new Error(`${key} says nothing of its last edit`);
   for (const object of plane.objects()) {
     const plan = plane.plan(object);
-    if (standingOf(object) === "Ready" && plan.length > 0 && !tellsDrift(object))
+    if (standingOf(object) === "Ready" && plan.length > 0 && !isLookedAt(object))
       throw new Error(`${object.kind} ${object.metadata.name} is Ready and has steps left: ${JSON.stringify(plan)}`);
   }
   return open;
 };
 
-/** Of an object that is only observed: Ready, and not as declared. */
-const tellsDrift = ({ status }: Resource): boolean =>
+/** Of an object that is only observed: Ready, says that it is looked at alone, and need not be as declared. */
+const isLookedAt = ({ status }: Resource): boolean =>
   (status as { conditions?: readonly Condition[] } | undefined)?.conditions?.some(
-    ({ type, status: value }) => type === "Synced" && value === "False",
+    ({ type, reason }) => type === "Ready" && reason === "Observed",
   ) ?? false;
 
 /** What is only observed is not made: its past decides what is there. */
