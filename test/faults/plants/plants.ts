@@ -194,4 +194,16 @@ export const plants: readonly Plant[] = [
       },
     ],
   },
+  {
+    name: "log-tells-content",
+    stores: ["files"],
+    what: "what is wrong with a file is told with the file's content",
+    changes: [
+      {
+        file: "src/stores/files/store.ts",
+        from: "if (!known.has(text)) this.#files.log.warn({ file: problem.file, line: problem.line, key: problem.key }, text);",
+        to: "if (!known.has(text)) void this.#files.fs.read(problem.file).then((bytes) => this.#files.log.warn({ content: new TextDecoder().decode(bytes) }, text), () => undefined);",
+      },
+    ],
+  },
 ];

@@ -25,7 +25,7 @@ export interface Backend {
   /** Opens it for a process; undefined when that was told to end before. */
   open(process: Process, log: Logger, ending: AbortSignal): Promise<Opened | undefined>;
   /** Texts that were written where people or backups may read them; no secret may be in them. */
-  readonly texts: () => Iterable<string>;
+  texts(): Iterable<string>;
   /** Processes that are kept alive. */
   readonly replicas: number;
   /** Whether a process that is still there keeps others out. */

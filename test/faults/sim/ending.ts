@@ -1,9 +1,11 @@
 import type { FaultRule } from "../../../agents/simulator/model/faults.ts";
 import { isPartial, isTrash } from "../../../agents/simulator/model/paths.ts";
+import type { World } from "../../../agents/simulator/model/world.ts";
 import { keyOf, keyText } from "../../../src/api/resource.ts";
 import { namespace, type WorldSpec } from "../../property/world.ts";
 import { standingOf } from "../../support/plane.ts";
 import { differences } from "./oracle.ts";
+import { leaks } from "./secrets.ts";
 import type { Simulation } from "./simulation.ts";
 
 const second = 1000;
@@ -30,6 +32,8 @@ export const end = async (simulation: Simulation): Promise<readonly string[]> =>
     // Nobody else frees a job that hangs until its deadline, which may be hours away.
     host.kill();
   }
+  for (const { host, watch } of simulation.hosts.values())
+    watch.byHand(() => host.change((world) => freeNames(world, watch.strangers, simulation.wanted)));
   await simulation.want(declareGrowth(simulation));
   const standing = await converge(simulation);
   if (standing.length > 0 || simulation.alarms.length > 0) return standing;
@@ -41,6 +45,7 @@ export const end = async (simulation: Simulation): Promise<readonly string[]> =>
       [...simulation.hosts.values()].map(({ host }) => host),
     ),
     ...[...simulation.hosts.values()].flatMap(({ watch }) => watch.recorded()),
+    ...leaks([...simulation.logged, ...backend.texts()]),
   ];
 };
 
@@ -89,6 +94,12 @@ const silence = async (simulation: Simulation): Promise<readonly string[]> => {
   await simulation.pass(silenceMs);
   const after = activity(simulation);
   return before === after ? [] : [`no silence: ${before} became ${after}`];
+};
+
+/** Whose names are wanted for ours go: a conflict of names is a person's to end. */
+const freeNames = (world: World, strangers: readonly string[], wanted: WorldSpec): void => {
+  const names = new Set(wanted.vms.map(({ name }) => name));
+  for (const id of strangers) if (names.has(world.vm(id)?.name ?? "")) world.removeVm(id);
 };
 
 /** What hosts have more than is declared is declared now. */

@@ -13,6 +13,7 @@ import type { Backend, Opened } from "./backend.ts";
 import type { BackendParts } from "./backends.ts";
 import { folderSeenBy, SimulatedDisk, type FolderState } from "./disk.ts";
 import { keyOfManifest } from "./memoryBackend.ts";
+import { plantedSecret } from "./secrets.ts";
 import type { Process } from "./process.ts";
 
 const folder = "/manifests";
@@ -52,11 +53,15 @@ export class FilesBackend implements Backend {
   sync(documents: readonly Manifest[]): Promise<void> {
     const { truth, chance, scheduler, climate } = this.#parts;
     truth.wants(documents.map((one) => keyText(keyOfManifest(one))));
-    const wanted = new Map(documents.map((one) => [fileOf(one), textOf(one)]));
+    const wanted = new Map([
+      [`${folder}/secret.yaml`, secretText],
+      ...documents.map((one) => [fileOf(one), textOf(one)] as const),
+    ]);
     for (const [file, text] of wanted) {
       if (this.#files.get(file) === text) continue;
       this.#files.set(file, text);
-      if (climate.now.storeFails > 0 && chance.is(0.3)) {
+      // Not while a process starts: it takes what it finds first for being at rest.
+      if (this.#live && !this.#live.process.ended && climate.now.storeFails > 0 && chance.is(0.3)) {
         // Never at the end of a line, nor for long: what looks whole is taken for it.
         this.#fs.write(file, text.slice(0, chance.int(0, text.length)).trimEnd());
         scheduler.at(chance.wide(1, 800), `${file} is whole`, () => this.#save(file));
@@ -160,6 +165,14 @@ export class FilesBackend implements Backend {
     for (const file of this.#files.keys()) this.#save(file);
   }
 }
+
+/** Lies among the manifests, is saved and torn as they are, and may be told by nobody. */
+const secretText = stringify({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name: "planted", namespace: "default" },
+  stringData: { username: "admin", password: plantedSecret },
+});
 
 const objectIn = (text: string | undefined): Resource | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as { readonly object: Resource }).object;

@@ -50,6 +50,11 @@ export class HostWatch {
     for (const [key, value] of Object.entries(entries)) this.#foreign.set(key, JSON.stringify(value));
   }
 
+  /** Machines that are somebody else's. */
+  get strangers(): readonly string[] {
+    return [...this.#foreign.keys()].map((key) => key.slice("vm:".length));
+  }
+
   changed(host: SimHost, set: Changes): void {
     let visible = false;
     for (const [key, value] of Object.entries(set)) {

@@ -178,7 +178,7 @@ export class Simulation {
 
   #log(process: string): Logger {
     const keep = (level: string) => (fields: object, text: string) => {
-      this.logged.push(text);
+      this.logged.push(level === "debug" ? text : `${text} ${JSON.stringify(fields, errorText)}`);
       if (level !== "debug") this.scheduler.note(`${process} ${level}: ${text}`);
     };
     return {
@@ -208,6 +208,8 @@ const isUndone = ({ status }: VirtualMachine): boolean =>
 
 const isMistake = (error: unknown): boolean =>
   error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+
+const errorText = (_: string, value: unknown): unknown => (value instanceof Error ? value.message : value);
 
 const isInjected = (error: unknown): boolean =>
   error instanceof InjectedError || (error instanceof Error && error.cause !== undefined && isInjected(error.cause));
