@@ -143,6 +143,7 @@ process.stdout.write("\n== PowerShell and the emulated Hyper-V\n");
 await prepareRig("scripts/rigs/powershell.mjs");
 await suite("unit", ["test/unit", "test/lint", "test/static", "test/property"]);
 await suite("contract", ["test/contract"]);
+await suite("simulation", ["test/faults"]);
 process.stdout.write("\n== Kubernetes API server\n");
 await prepareRig("scripts/rigs/kube-api.ts");
 await prepareRig("scripts/rigs/kubectl.ts");
