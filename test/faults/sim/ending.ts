@@ -12,9 +12,9 @@ const second = 1000;
 /** Until all is as declared, once nothing goes wrong any more. */
 const patienceMs = 5400 * second;
 const stepMs = 5 * second;
-/** Without any write or change: longer than an unanswered inventory is waited for. */
-const quietMs = 75 * second;
-const silenceMs = 180 * second;
+/** Without any write or change: longer than an interval of inventories. */
+const quietMs = 40 * second;
+const silenceMs = 95 * second;
 
 /** Nothing goes wrong any more: all must become as declared, and then be silent. What is not so; empty when all is well. */
 export const end = async (simulation: Simulation): Promise<readonly string[]> => {
@@ -23,8 +23,8 @@ export const end = async (simulation: Simulation): Promise<readonly string[]> =>
   climate.clear();
   supervisor.calm();
   backend.heal();
-  // What was to end by itself ends: two minutes are the longest.
-  await simulation.pass(125 * second);
+  // What was to end by itself ends, and a leader that is found frozen is replaced.
+  await simulation.pass(Math.max(25 * second, simulation.troubleUntil - scheduler.ms + 5 * second));
   simulation.settled = true;
   for (const { host } of simulation.hosts.values()) {
     network.mend(host.name);

@@ -26,10 +26,11 @@ export const happen = async (simulation: Simulation, happening: Happening): Prom
     case "freeze": {
       const process = supervisor.processes[happening.slot % Math.max(supervisor.processes.length, 1)];
       process?.pause();
-      scheduler.at(happening.ms, "", () => process?.resume());
+      simulation.trouble(happening.ms, "", () => process?.resume());
       return;
     }
     case "supplant":
+      simulation.trouble(happening.frozenMs + happening.livesMs, "", () => undefined);
       return supervisor.supplant(happening.slot, { frozen: happening.frozenMs, lives: happening.livesMs });
     case "skew":
       for (const process of supervisor.processes) process.skewMs += happening.ms;
@@ -50,7 +51,7 @@ const happenToHost = (simulation: Simulation, happening: Extract<Happening, { re
   switch (happening.what) {
     case "cut":
       network.cut(host.name);
-      scheduler.at(happening.ms, "the network is mended", () => network.mend(host.name));
+      simulation.trouble(happening.ms, "the network is mended", () => network.mend(host.name));
       return;
     case "offline":
       return goOffline(simulation, watched, happening.ms);
@@ -94,10 +95,10 @@ const isHalfMade = (vms: readonly Vm[], on: number): boolean =>
 
 const byHand = ({ watch }: WatchedHost, work: () => void): void => watch.byHand(work);
 
-const goOffline = ({ scheduler }: Simulation, { host }: WatchedHost, ms: number): void => {
+const goOffline = (simulation: Simulation, { host }: WatchedHost, ms: number): void => {
   host.behaviour = { ...host.behaviour, offline: true };
   host.kill();
-  scheduler.at(ms, `${host.name} is back`, () => (host.behaviour = { ...host.behaviour, offline: false }));
+  simulation.trouble(ms, `${host.name} is back`, () => (host.behaviour = { ...host.behaviour, offline: false }));
 };
 
 /** A machine that is not ours, and whatever comes with it: nobody may touch it from now on. */
@@ -136,12 +137,12 @@ const growByHand = ({ wanted, truth }: Simulation, watched: WatchedHost, on: num
 };
 
 /** No space is left on any volume for a time. */
-const fill = ({ scheduler }: Simulation, watched: WatchedHost, ms: number): void => {
+const fill = (simulation: Simulation, watched: WatchedHost, ms: number): void => {
   const { host } = watched;
   const before = host.read((world) => world.volumes());
   if (before.some(({ otherBytes, totalBytes }) => otherBytes === totalBytes)) return;
   const put = (volumes: typeof before): void =>
     byHand(watched, () => host.change((world) => volumes.forEach((one) => world.putVolume(one))));
   put(before.map((one) => ({ ...one, otherBytes: one.totalBytes })));
-  scheduler.at(ms, `${host.name} has space again`, () => put(before));
+  simulation.trouble(ms, `${host.name} has space again`, () => put(before));
 };

@@ -53,6 +53,8 @@ export class Simulation {
   /** Texts that were logged, for the search for secrets. */
   readonly logged: string[] = [];
   readonly #invariants = new Invariants();
+  /** When the last of what goes wrong for a time is over. */
+  troubleUntil = 0;
   /** Set once the after-effects of what went wrong are over, too. */
   settled = false;
   #documents: readonly Manifest[] = [];
@@ -164,6 +166,12 @@ export class Simulation {
       else if (isUndone(vm))
         await this.backend.annotate(keyOf(vm), restartedAt, this.scheduler.clock("").now().toISOString());
     }
+  }
+
+  /** Something is wrong for so long; then this ends it. */
+  trouble(ms: number, label: string, end: () => void): void {
+    this.troubleUntil = Math.max(this.troubleUntil, this.scheduler.ms + ms);
+    this.scheduler.at(ms, label, end);
   }
 
   /** Somebody takes these disks to another host. */
