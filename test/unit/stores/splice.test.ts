@@ -122,6 +122,9 @@ describe("an edit within a file's text", () => {
       "# The file\n# of us\n\n---\nb: 2\n",
     ));
 
+  it("keeps a file with documents that are commented out", () =>
+    expect(withoutDocument("a: 1\n---\n# b: 2\n# c: 3\n", 0)).toBe("---\n# b: 2\n# c: 3\n"));
+
   it("leaves nothing of a file with one document", () => expect(withoutDocument("# x\na: 1\n", 0)).toBeUndefined());
 });
 

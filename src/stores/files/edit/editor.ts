@@ -5,7 +5,9 @@ import { equalJson } from "../../equal.ts";
 import type { Row } from "../../rows.ts";
 import type { JsonObject } from "../part.ts";
 import { problemText, type Place } from "../place.ts";
+import { digestOf } from "../scan.ts";
 import type { FileStore } from "../store.ts";
+import { decodeText } from "../text.ts";
 import { mergedValue } from "./merge.ts";
 import { EditRefusal } from "./refusal.ts";
 import { appended, documentsOf, removed, replaced, type Found } from "./source.ts";
@@ -59,8 +61,9 @@ export class ManifestEditor {
     const value = documentFor(key, wanted);
     const there = this.#store.file(path);
     if (!there) {
-      await this.#writer.create(path, encoded(appended("", value)));
-      return this.#takenUp(key, wanted, () => this.#undoCreate(path));
+      const bytes = encoded(appended("", value));
+      await this.#writer.create(path, bytes);
+      return this.#takenUp(key, wanted, { path, bytes });
     }
     const opened = await this.#openWhole(path);
     return this.#write(opened, appended(decoded(opened), value), { key, wanted });
@@ -108,6 +111,9 @@ export class ManifestEditor {
       throw new EditRefusal("broken", problem, why);
     }
     const file = await this.#writer.open(path);
+    // Bytes that are no text would come back as others.
+    if (!decodeText(file.bytes).ok)
+      throw new EditRefusal("changed", { file: path }, "the file changes at the moment; try again");
     const maker = generatedBy(decoded(file));
     if (maker !== undefined)
       throw new EditRefusal("byHand", { file: path, line: maker.line }, `is written by a program ("${maker.text}")`);
@@ -121,27 +127,29 @@ export class ManifestEditor {
   ): Promise<void> {
     const bytes = encoded(text, file);
     await this.#writer.replace(file, bytes);
-    await this.#takenUp(key, wanted, () => this.#undo(file));
+    await this.#takenUp(key, wanted, { path: file.path, bytes, before: file.bytes });
   }
 
   /** What the store does not take up is put back: files never say what cannot be. */
-  async #takenUp(key: Key, wanted: Wanted, undo: () => Promise<void>): Promise<void> {
+  async #takenUp(key: Key, wanted: Wanted, written: Written): Promise<void> {
     await this.#store.sweep();
     const present = this.#store.cache.get(key);
     if (present && equalJson(present.spec, wanted.spec)) return;
-    const problem = this.#store.problems().find((one) => one.key === keyText(key));
-    await undo();
+    const problem =
+      this.#store.problems().find((one) => one.key === keyText(key)) ??
+      this.#store.file(written.path)?.content.problems[0];
+    await this.#undo(written);
     const why = problem ? problemText(problem) : "the files were changed by somebody else at the same time; try again";
     throw new EditRefusal(problem ? "unfit" : "changed", problem ?? { file: keyText(key) }, why);
   }
 
-  async #undo({ path, bytes }: OpenedFile): Promise<void> {
-    await this.#writer.replace(await this.#writer.open(path), bytes);
-    await this.#store.sweep();
-  }
-
-  async #undoCreate(path: string): Promise<void> {
-    await this.#writer.remove(await this.#writer.open(path));
+  /** Only what was written here is taken back: what somebody else put in its place since then is theirs. */
+  async #undo({ path, bytes, before }: Written): Promise<void> {
+    const present = await this.#writer.open(path);
+    if (present.digest !== digestOf(bytes))
+      throw new EditRefusal("changed", { file: path }, "the file was changed meanwhile; look at it and try again");
+    if (before) await this.#writer.replace(present, before);
+    else await this.#writer.remove(present);
     await this.#store.sweep();
   }
 }
@@ -155,6 +163,13 @@ const generatedBy = (text: string): { readonly line: number; readonly text: stri
   const found = lines[at];
   return found === undefined ? undefined : { line: at + 1, text: found.replace(/^#\s*/, "").trim().slice(0, 100) };
 };
+
+/** What an edit put into a file, and what was there; a file that it made had nothing. */
+interface Written {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly before?: Uint8Array;
+}
 
 /** A file and the document in it that stands for an object. */
 export interface Opened {

@@ -47,15 +47,16 @@ const layoutOf = ({ contents }: Document.Parsed, source: Source): Layout => {
 
 /**
  * The text without one document: from its `---` to the next one. Comments at a file's head, with an empty line below them, are
- * about the file and stay. Undefined when nothing would be left.
+ * about the file and stay. Undefined when nothing would be left; documents that are commented out are something.
  */
 export const withoutDocument = (text: string, index: number): string | undefined => {
   const starts = documentStarts(text);
   const start = starts[index] ?? 0;
   const end = starts[index + 1] ?? text.length;
   const head = start === 0 ? headOf(text.slice(0, end)) : "";
-  const rest = text.slice(0, start) + head + text.slice(end);
-  return rest.trim() === "" || sourceDocuments(rest).every(({ contents }) => contents === null) ? undefined : rest;
+  const others = text.slice(0, start) + text.slice(end);
+  const isSaid = /(^|\s)#/.test(others) || sourceDocuments(others).some(({ contents }) => contents !== null);
+  return isSaid ? text.slice(0, start) + head + text.slice(end) : undefined;
 };
 
 const headOf = (document: string): string => /^(?:[ \t]*#[^\n]*\n)+(?=[ \t]*\r?\n)\s*?\n/.exec(document)?.[0] ?? "";

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, mkdir, open, readFile, realpath, rename, rm, stat, unlink } from "node:fs/promises";
+import { access, lstat, mkdir, open, readFile, realpath, rename, rm, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { errorCode } from "../filesystem.ts";
 import { digestOf } from "../scan.ts";
@@ -100,8 +100,9 @@ export class ManifestWriter {
     try {
       await this.#unchanged(opened);
       // Of a link, both: the name that is read, and what it leads to within the folders.
+      const isLink = (await lstat(opened.path)).isSymbolicLink();
       await unlink(opened.real);
-      await rm(opened.path, { force: true });
+      if (isLink) await rm(opened.path, { force: true });
       await syncFolder(dirname(opened.real));
     } catch (error) {
       throw refusalOf(opened.path, error);
@@ -110,7 +111,8 @@ export class ManifestWriter {
 
   /** Hidden: the scanner does not read it. */
   #temporary(path: string): string {
-    return join(dirname(path), `.${basename(path)}.${this.#unique()}.tmp`);
+    // A name may have 255 bytes: one that is nearly as long leaves no room for the rest.
+    return join(dirname(path), `.${basename(path).slice(0, 100)}.${this.#unique()}.tmp`);
   }
 
   async #within(path: string, real: string): Promise<void> {
