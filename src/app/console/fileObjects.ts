@@ -170,10 +170,15 @@ const addressed = (
   const within = namespaceOf(kind, namespace);
   if (metadata.namespace !== undefined && metadata.namespace !== within)
     throw new ApiError("BadRequest", `metadata.namespace is not that of the request ("${within}")`);
-  if (name !== undefined && metadata.name !== name)
+  // What is no text is refused by the model, with its place; it names no object.
+  const given: unknown = metadata.name;
+  if (name !== undefined && given !== name)
     throw new ApiError("BadRequest", `metadata.name is not that of the request ("${name}")`);
   const named = { ...metadata, ...(within === "" ? {} : { namespace: within }) };
-  return { key: { kind, namespace: within, name: metadata.name ?? "" }, sent: { ...sent, metadata: named } };
+  return {
+    key: { kind, namespace: within, name: typeof given === "string" ? given : "" },
+    sent: { ...sent, metadata: named },
+  };
 };
 
 interface Given {

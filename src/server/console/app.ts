@@ -11,7 +11,7 @@ import { openApi } from "./openapi.ts";
 import { servePage } from "./page.ts";
 import { planeRoutes } from "./plane.ts";
 import type { Route } from "./route.ts";
-import { secure } from "./security.ts";
+import { secure, securityHeaders } from "./security.ts";
 import { defaultSessionTimes, Sessions, type SessionTimes } from "./sessions.ts";
 import { ApiError, statusFor } from "./status.ts";
 import { streamEvents, type ServerEvent } from "../stream.ts";
@@ -46,7 +46,17 @@ const defaultStreams = { heartbeatMs: 15_000, patienceMs: 60_000 };
 /** The console's API and page, not yet listening. */
 export const consoleApp = async (options: ConsoleOptions): Promise<FastifyInstance> => {
   const { tls, log, door, now, render } = options;
-  const common = { logger: false, forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } } as const;
+  const common = {
+    logger: false,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+    // Who sends a request byte by byte holds a connection no longer than this.
+    requestTimeout: 60_000,
+    // A path that cannot be read reaches no hook.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply): void => {
+      void answerError(error, { request, reply: reply.headers(securityHeaders(tls !== undefined)), log });
+    },
+  } as const;
   const app = tls ? (fastify({ ...common, https: tls }) as unknown as FastifyInstance) : fastify(common);
   const limits = options.limits ?? defaultLimits;
   const entrance = new Entrance({
@@ -97,12 +107,18 @@ interface Serving {
 }
 
 const addRoute = (app: FastifyInstance, route: Route, { entrance, streams }: Serving): void => {
+  const entered = new WeakMap<FastifyRequest, Known>();
   app.route({
     method: route.method,
     url: route.url,
     ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
+    // Before the body: of nobody, none is read.
+    preParsing: async (request) => {
+      entered.set(request, await entrance.enter(request));
+    },
     handler: async (request, reply) => {
-      const known = await entrance.enter(request);
+      const known = entered.get(request) ?? (await entrance.enter(request));
+      refuseUnknown(request.query as object, route);
       const answer = await route.handle(callOf(known, request, reply));
       if (route.streams !== true) return reply.code(route.code ?? 200).send(answer);
       const source = answer as (signal: AbortSignal) => AsyncIterable<ServerEvent>;
@@ -113,6 +129,12 @@ const addRoute = (app: FastifyInstance, route: Route, { entrance, streams }: Ser
       });
     },
   });
+};
+
+/** A parameter that is not known may be a `dryRun` misspelt: what was to be tried only must not be done. */
+const refuseUnknown = (query: object, { query: known = {} }: Route): void => {
+  const unknown = Object.keys(query).find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined) throw new ApiError("BadRequest", `unknown parameter ${unknown}`);
 };
 
 const callOf = (

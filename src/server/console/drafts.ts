@@ -6,11 +6,20 @@ import { ApiError } from "./status.ts";
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** Beyond this, one request would keep the control plane from its hosts for seconds: its work grows with the square. */
+const most = 1_000;
+
 /** A plan's request with drafts that name their objects, as the planner needs them; what they say is judged by the plan. */
 export const planRequest = (body: unknown): PlanRequest => {
   const { documents, remove, whole, live } = isObject(body) ? body : {};
   for (const [name, list] of Object.entries({ documents, remove }))
     if (list !== undefined && !Array.isArray(list)) throw new ApiError("BadRequest", `${name} must be a list`);
+  const count = ((documents ?? []) as unknown[]).length + ((remove ?? []) as unknown[]).length;
+  if (count > most)
+    throw new ApiError(
+      "RequestEntityTooLarge",
+      `${count} documents and deletions: at most ${most} are planned at once`,
+    );
   return {
     ...(documents === undefined ? {} : { documents: (documents as unknown[]).map(draft) }),
     ...(remove === undefined ? {} : { remove: (remove as unknown[]).map(removed) }),

@@ -25,6 +25,12 @@ const headers: Readonly<Record<string, string>> = {
   "permissions-policy": "camera=(), geolocation=(), microphone=()",
 };
 
+/** Headers of every answer. */
+export const securityHeaders = (tls: boolean): Readonly<Record<string, string>> => ({
+  ...headers,
+  ...(tls ? { "strict-transport-security": "max-age=31536000" } : {}),
+});
+
 export interface SecurityOptions {
   /** Names besides those of this machine's loopback by which browsers may call the console. */
   readonly hosts: readonly string[];
@@ -35,7 +41,7 @@ export interface SecurityOptions {
 export const secure = (app: FastifyInstance, { hosts, tls }: SecurityOptions): void => {
   const known = new Set(hosts.map((host) => host.toLowerCase()));
   app.addHook("onRequest", async (request, reply) => {
-    reply.headers({ ...headers, ...(tls ? { "strict-transport-security": "max-age=31536000" } : {}) });
+    reply.headers(securityHeaders(tls));
     if (!request.url.startsWith("/assets/")) reply.header("cache-control", "no-store");
     checkHost(request, known);
     if (!isSafe(request)) checkOrigin(request);

@@ -160,6 +160,33 @@ describe("the console's limits", () => {
     expect(defect.text).not.toContain("secret");
   });
 
+  it("nobody's body is read", async () => {
+    const client = await rig.open();
+    const refused = await client.ask("/v1/restore", { method: "POST", token: "wrong", body: "{" });
+    expect(refused.json()).toMatchObject({ reason: "Unauthorized", code: 401 });
+    expect(rig.app?.server.requestTimeout).toBeGreaterThan(0);
+  });
+
+  it("parameters that nobody knows are refused: a dryRun misspelt would be done", async () => {
+    const client = await rig.open();
+    const refused = await client.ask("/v1/hosts?dryrun=All", { token: "good" });
+    expect(refused.json()).toMatchObject({ code: 400, message: "unknown parameter dryrun" });
+  });
+
+  it("paths that cannot be read are answered as all others", async () => {
+    const client = await rig.open();
+    const refused = await client.ask("/%", { token: "good" });
+    expect(refused.json()).toMatchObject({ kind: "Status", code: 400 });
+    expect(refused.headers["x-content-type-options"]).toBe("nosniff");
+  });
+
+  it("a plan is of a thousand at most", async () => {
+    const client = await rig.open();
+    const remove = Array.from({ length: 1001 }, (_, i) => ({ kind: "VMHost", namespace: "", name: `hv${i}` }));
+    const refused = await client.ask("/v1/plan", { method: "POST", token: "good", body: { remove } });
+    expect(refused.json()).toMatchObject({ reason: "RequestEntityTooLarge", code: 413 });
+  });
+
   it("says how the page is built when it is not", async () => {
     const client = await rig.open();
     const page = await client.ask("/vms/default/web", { headers: { accept: "text/html" } });
