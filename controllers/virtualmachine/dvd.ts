@@ -26,6 +26,9 @@ interface Place {
   readonly controllerLocation: number;
 }
 
+/** Name of the ISO that brings the guest agent, where a host's imagePaths hold it; in status, of the undeclared drive that it came in. */
+export const guestMedium = "aetherv-guest";
+
 const bare = (image: string): string => image.replace(/\.iso$/i, "");
 
 /** The image's name for a medium's path, without folder and extension; undefined for an empty drive. */
@@ -41,8 +44,10 @@ export const sameImage = (a: string | undefined, b: string | undefined): boolean
  */
 export const drivePlaces = (vm: VirtualMachine, state: VmState): DrivePlace[] => {
   const wishes = vm.spec.dvdDrives ?? [];
-  const remembered = (vm.status?.id === state.id ? (vm.status.dvdDrives ?? []) : []).filter((one) =>
-    state.dvdDrives.some((drive) => samePlace(drive, one)),
+  const remembered = (vm.status?.id === state.id ? (vm.status.dvdDrives ?? []) : []).filter(
+    (one) =>
+      state.dvdDrives.some((drive) => samePlace(drive, one)) &&
+      (one.name !== guestMedium || wishes.some(({ name }) => name === guestMedium)),
   );
   const places = [...remembered];
   const take = (wish: Wish, fits: (drive: DvdDrive) => boolean): void => {

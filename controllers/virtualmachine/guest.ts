@@ -15,6 +15,7 @@ import type {
 import type { VmState } from "../../src/protocol/generated/types.ts";
 import { annotationOf, compact, ownerOf } from "../shared/objects.ts";
 import type { DiskDevice } from "./devices.ts";
+import { silentMessage } from "./medium.ts";
 import type { Scene, Sight } from "./verdict.ts";
 
 export type GuestStatus = NonNullable<NonNullable<VirtualMachine["status"]>["guest"]>;
@@ -30,6 +31,8 @@ export interface GuestVerdict {
   readonly status?: GuestStatus;
   /** Something is under way in the guest: the host is looked at before its next inventory. */
   readonly look?: boolean;
+  /** The system runs, and no agent speaks. */
+  readonly silent?: true;
 }
 
 /** The guest and its heartbeat may be silent so long after a boot before it counts, milliseconds. */
@@ -38,6 +41,7 @@ const patienceMs = 300_000;
 /** Everything that is known when the configuration's content is. */
 interface Known {
   readonly scene: Scene;
+  readonly sight: Sight;
   readonly state: VmState;
   readonly guests: GuestConfigs;
   readonly sources: GuestSources;
@@ -62,7 +66,7 @@ export const guestVerdict = (scene: Scene, sight: Sight): GuestVerdict => {
   const generation = counterOf(vm);
   const heard = guests.heard(state.kvp?.guest ?? {});
   const raised = raisedGeneration({ vm, state, digest: content.digest, generation, heard });
-  const known = { scene, state, guests, sources, digest: content.digest, generation, published };
+  const known = { scene, sight, state, guests, sources, digest: content.digest, generation, published };
   if (raised !== undefined) return { ...unspoken(known, heard), metadata: raised };
   if (state.state !== "Running") return atRest(known);
   return heard.at === "heard" ? spoken(known, heard.report) : unspoken(known, heard);
@@ -157,14 +161,9 @@ const atRest = ({ scene: { vm }, generation }: Known): GuestVerdict => {
 const applied = (generation: number): ConditionDraft =>
   condition("GuestConfigured", "True", "Applied", `Generation ${generation} is applied.`);
 
-const missingPackage = {
-  Linux:
-    "hv_kvp_daemon (Debian, Ubuntu: hyperv-daemons or linux-cloud-tools; RHEL: hyperv-daemons; Alpine: hvtools) and the guest agent of AetherV",
-  Windows: "the Hyper-V Data Exchange service (vmickvpexchange) and the guest agent of AetherV",
-} as const;
-
 /** The guest agent has said nothing that can be used. */
-const unspoken = ({ scene: { vm, world }, state, generation }: Known, heard: GuestHeard): GuestVerdict => {
+const unspoken = ({ scene, sight, state, generation }: Known, heard: GuestHeard): GuestVerdict => {
+  const { vm, world } = scene;
   const booted = Date.parse(state.startedAt ?? "");
   const early = !Number.isFinite(booted) || world.now.getTime() - booted < patienceMs;
   // Silence does not undo what was applied.
@@ -175,8 +174,7 @@ const unspoken = ({ scene: { vm, world }, state, generation }: Known, heard: Gue
   if (heard.at === "heard") return { ...waits(vm, "Waiting", "The configuration changed."), look: true };
   if (early || state.heartbeat !== "OK")
     return { ...waits(vm, "Waiting", "The guest agent has not answered yet."), look: early };
-  const message = `The guest's heartbeat is fine, but its agent is silent. It needs ${missingPackage[vm.spec.osFamily ?? "Linux"]}.`;
-  return waits(vm, "KvpSilent", message);
+  return { ...waits(vm, "KvpSilent", silentMessage(scene, sight)), silent: true };
 };
 
 /** The guest agent speaks. */

@@ -118,7 +118,7 @@ const candidates = ({ scene, sight, settings, guest }: Standing, power: PowerPla
   const powered = power && !power.waits ? [powerStep(vm, state.id, state.state, power.to)] : [];
   // A saved or paused machine takes nothing: it is started or resumed first.
   if (state.state === "Saved" || state.state === "Paused") return [...powered, ...doable];
-  const medium = mediumSteps(scene, sight, { started: wasStarted(vm, state), configured: isConfigured(guest) });
+  const medium = mediumSteps(scene, sight, { configured: isConfigured(guest), silent: guest.silent === true });
   return [...doable, ...medium, ...powered, ...(guest.step ? [guest.step] : [])];
 };
 

@@ -3,12 +3,13 @@ import { condition, findCondition, merge, secondsText } from "../../src/engine/c
 import type { ConditionDraft } from "../../src/engine/conditions.ts";
 import { shownChanges } from "../../src/engine/plan.ts";
 import type { World } from "../../src/engine/ports.ts";
-import type { VmState } from "../../src/protocol/generated/types.ts";
+import type { DvdDrive, VmState } from "../../src/protocol/generated/types.ts";
 import { shownJob } from "../shared/lastJob.ts";
 import { compact, isPaused } from "../shared/objects.ts";
 import { wantedPower } from "./desired.ts";
 import { deletionPolicyOf } from "../shared/machine.ts";
 import { undeclaredDevices } from "./devices.ts";
+import { guestMedium } from "./dvd.ts";
 import { mediumDrive } from "./medium.ts";
 import { shownPower } from "./power.ts";
 import type { Sight, Verdict } from "./verdict.ts";
@@ -50,7 +51,7 @@ const seenStatus = (
 ): { [K in keyof Status]: Status[K] | undefined } => {
   const before = vm.status ?? {};
   const same = before.id === undefined || before.id === state.id;
-  const medium = mediumDrive(state, drives);
+  const medium = mediumDrive(vm, state, drives);
   const undeclared = undeclaredDevices(state, devices, medium ? [...drives, medium] : drives);
   const addresses = state.adapters.flatMap(({ ipAddresses }) => ipAddresses).concat(state.guest?.ipAddresses ?? []);
   return {
@@ -68,7 +69,7 @@ const seenStatus = (
       ),
     ),
     disks: list(diskStatus(vm, devices)),
-    dvdDrives: list(drives.map((one) => ({ ...one })).toSorted((a, b) => (a.name < b.name ? -1 : 1))),
+    dvdDrives: list(drivesStatus(drives, medium)),
     undeclaredDevices: list(undeclared),
   };
 };
@@ -118,6 +119,15 @@ const diskStatus = (vm: VirtualMachine, devices: Sight["devices"]): NonNullable<
       }) as NonNullable<Status["disks"]>[number],
     ];
   });
+
+const drivesStatus = (drives: Sight["drives"], medium: DvdDrive | undefined): NonNullable<Status["dvdDrives"]> => {
+  const { controllerNumber, controllerLocation } = medium ?? {};
+  const own =
+    controllerNumber !== undefined && controllerLocation !== undefined
+      ? [{ name: guestMedium, controllerNumber, controllerLocation }]
+      : [];
+  return [...drives.map((one) => ({ ...one })), ...own].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+};
 
 /** The configuration's part, and what the guest says of itself. */
 const guestStatus = (
