@@ -312,6 +312,31 @@ describe("objects of files", () => {
     await until("it is gone", async () => (await asAdmin(path)).status === 404);
   });
 
+  it("are not deleted where the deletion was to be tried only, or meant otherwise", async () => {
+    await writeFile(rig.path("kept.yaml"), blank("kept"));
+    await until("it is there", async () => (await asAdmin(`${disks}/kept`)).status === 200);
+    const remove = async (body: unknown): Promise<number> =>
+      (await asAdmin(`${disks}/kept`, { method: "DELETE", body })).status;
+    expect(await remove({ dryRun: ["All"] })).toBe(200);
+    for (const body of [{ dryRun: ["all"] }, { dryRun: "All" }, { propagationPolicy: "Orphan" }, [], "x"])
+      expect(await remove(body), JSON.stringify(body)).toBe(400);
+    expect(await remove({ preconditions: { uid: "another" } })).toBe(409);
+    expect(await file("kept.yaml")).toBe(blank("kept"));
+    expect(await remove({ preconditions: null })).toBe(200);
+    expect(await readdir(rig.files)).not.toContain("kept.yaml");
+  });
+
+  it("that are declared twice are not deleted: the other document would stay, and hold", async () => {
+    await writeFile(rig.path("double-a.yaml"), blank("double"));
+    await until("it is there", async () => (await asAdmin(`${disks}/double`)).status === 200);
+    await writeFile(rig.path("double-b.yaml"), blank("double"));
+    await until("it is seen", async () => (await asAdmin("/v1/problems")).text.includes("declared here and at"));
+    const reply = await asAdmin(`${disks}/double`, { method: "DELETE" });
+    expect([reply.status, reply.json()["message"]]).toEqual([409, expect.stringContaining("double-b.yaml")]);
+    expect(await file("double-a.yaml")).toBe(blank("double"));
+    for (const name of ["double-a.yaml", "double-b.yaml"]) await rm(rig.path(name));
+  });
+
   it("of a deployment are changed there: power goes to its deployment's document", async () => {
     const shop = `# The shop.
 apiVersion: aetherv.io/v1alpha1

@@ -94,9 +94,9 @@ const oneRoutes = (info: KindInfo, collection: string): readonly Route[] => {
       answer: refTo(info.kind),
       async handle(call) {
         await call.user.require("delete", keyIn(call));
-        const { uid, version } = preconditionsIn(call.body);
-        const options = optionsOf(call.query, matchIn(call));
-        return call.user.objects.remove(keyIn(call), { ...options, uid, version: options.version ?? version });
+        const { uid, version, dryRun: isTried = false } = deleteOptionsIn(call.body);
+        const { dryRun, version: match = version } = optionsOf(call.query, matchIn(call));
+        return call.user.objects.remove(keyIn(call), { dryRun: dryRun || isTried, uid, version: match });
       },
     },
   ];
@@ -123,15 +123,32 @@ const matchIn = ({ request }: Call): string | undefined => {
   return version;
 };
 
-/** metav1.DeleteOptions, as far as file mode has it. */
-const preconditionsIn = (body: unknown): Preconditions & { readonly version?: string | undefined } => {
-  const { preconditions = {} } = (body ?? {}) as { preconditions?: { uid?: unknown; resourceVersion?: unknown } };
-  const { uid, resourceVersion } = preconditions;
+/**
+ * metav1.DeleteOptions, as far as both modes have it. What it may ask for and nobody would heed is refused: a deletion that
+ * was to be tried only, or to leave things behind, must not be done as another one.
+ */
+const deleteOptionsIn = (body: unknown): Deletion => {
+  if (body === undefined || body === null) return {};
+  const { preconditions, dryRun: asked, propagationPolicy, orphanDependents } = sentIn(body);
+  const isTried = Array.isArray(asked) && asked.length === 1 && asked[0] === "All";
+  const isAbsent = asked === undefined || asked === null || (Array.isArray(asked) && asked.length === 0);
+  if (!isTried && !isAbsent) throw new ApiError("BadRequest", 'dryRun must be ["All"]');
+  if (propagationPolicy === "Orphan" || orphanDependents === true)
+    throw new ApiError("BadRequest", "to leave what it stands for, use the action orphan, or spec.deletionPolicy");
+  const { uid, resourceVersion } = preconditions === undefined || preconditions === null ? {} : sentIn(preconditions);
+  for (const one of [uid, resourceVersion])
+    if (one !== undefined && typeof one !== "string") throw new ApiError("BadRequest", "preconditions must be text");
   return {
+    dryRun: isTried,
     ...(typeof uid === "string" ? { uid } : {}),
     ...(typeof resourceVersion === "string" ? { version: resourceVersion } : {}),
   };
 };
+
+interface Deletion extends Preconditions {
+  readonly dryRun?: boolean;
+  readonly version?: string;
+}
 
 /** The objects, each kind under the paths that the API server of Kubernetes has for it. */
 export const objectRoutes: readonly Route[] = kinds.flatMap((info) => {

@@ -125,6 +125,13 @@ export class FileStore extends ObjectTable {
     return this.#places.get(keyText(key));
   }
 
+  /** All places that declare an object; more than one is a fault of the files. */
+  declarations(key: Key): readonly Place[] {
+    const text = keyText(key);
+    const all = this.#scan.files.flatMap(({ content }) => content.objects);
+    return all.flatMap((one) => (keyText(one.key) === text ? [one.place] : []));
+  }
+
   /** Sets an annotation, or removes it (null). Rejects if the object is not there or a file declares the annotation. */
   setAnnotation(key: Key, name: string, value: string | null): Promise<Resource> {
     const row = this.row(keyText(key));

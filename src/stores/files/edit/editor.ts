@@ -4,7 +4,7 @@ import { keyText, type Key, type Resource } from "../../../api/resource.ts";
 import { equalJson } from "../../equal.ts";
 import type { Row } from "../../rows.ts";
 import type { JsonObject } from "../part.ts";
-import { problemText, type Place } from "../place.ts";
+import { placeText, problemText, type Place } from "../place.ts";
 import { digestOf } from "../scan.ts";
 import type { FileStore } from "../store.ts";
 import { decodeText } from "../text.ts";
@@ -80,6 +80,11 @@ export class ManifestEditor {
 
   /** Only inside `exclusive`, with what `look` found there. */
   async remove({ file, found }: Opened): Promise<void> {
+    const [first, ...others] = this.#store.declarations(found.key);
+    if (first && others.length > 0) {
+      const where = others.map(placeText).join(", ");
+      throw new EditRefusal("broken", first, `${keyText(found.key)} is declared at ${where} as well: keep one`);
+    }
     const rest = removed(decoded(file), found);
     if (rest === undefined) await this.#writer.remove(file);
     else await this.#writer.replace(file, encoded(rest, file));
