@@ -41,6 +41,8 @@ export interface Limits {
 }
 
 const defaultLimits: Limits = { api: 1_200, login: 20 };
+/** Streams and clients that say nothing hold sockets: the process needs descriptors for its files and hosts. */
+const mostConnections = 512;
 const defaultStreams = { heartbeatMs: 15_000, patienceMs: 60_000 };
 
 /** The console's API and page, not yet listening. */
@@ -58,6 +60,7 @@ export const consoleApp = async (options: ConsoleOptions): Promise<FastifyInstan
     },
   } as const;
   const app = tls ? (fastify({ ...common, https: tls }) as unknown as FastifyInstance) : fastify(common);
+  app.server.maxConnections = mostConnections;
   const limits = options.limits ?? defaultLimits;
   const entrance = new Entrance({
     door,

@@ -167,6 +167,16 @@ describe("the console's limits", () => {
     expect(rig.app?.server.requestTimeout).toBeGreaterThan(0);
   });
 
+  it("connections do not use up what the process needs for its hosts", async () => {
+    const client = await rig.open();
+    const { port } = new URL(client.url);
+    const sockets = Array.from({ length: 513 }, () => connect(Number(port), "127.0.0.1").on("error", () => {}));
+    await new Promise((resolve) => sockets.forEach((socket) => socket.once("close", resolve)));
+    for (const socket of sockets) socket.destroy();
+    const answer = (): Promise<number> => client.ask("/v1/hosts", { token: "good" }).then(({ status }) => status);
+    await expect.poll(() => answer().catch(String), { timeout: 30_000 }).toBe(200);
+  });
+
   it("parameters that nobody knows are refused: a dryRun misspelt would be done", async () => {
     const client = await rig.open();
     const refused = await client.ask("/v1/hosts?dryrun=All", { token: "good" });
