@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, utimes, writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { ManifestEditor, type Wanted } from "../../../src/stores/files/edit/editor.ts";
 import { nodeFileSystem, type FileSystem } from "../../../src/stores/files/filesystem.ts";
@@ -75,4 +75,22 @@ it("a file whose bytes became no text after it was taken up is left alone", asyn
   const made = editor.create(diskKey("b"), sized(rig.object("a")?.spec, "2Gi"));
   await expect(made).rejects.toMatchObject({ reason: "changed" });
   expect(await readFile(path)).toEqual(latin);
+});
+
+it("what a killed process left half-written goes with the next edit; what may be under way, or is not ours, stays", async () => {
+  const rig = await FolderRig.make();
+  await writeFile(rig.path("a.yaml"), diskYaml("a"));
+  const store = await rig.start();
+  const id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  const [old, fresh, foreign] = [`.a.yaml.${id}.tmp`, `.b.yaml.${id}.tmp`, ".notes.tmp"];
+  for (const name of [old, fresh, foreign]) await writeFile(rig.path(name), "left");
+  const longAgo = new Date("2020-01-01T00:00:00Z");
+  for (const name of [old, foreign]) await utimes(rig.path(name), longAgo, longAgo);
+  const editor = new ManifestEditor(store, () => "one");
+  const opened = await editor.look(diskKey("a"));
+  const row = store.row(keyText(diskKey("a")));
+  if (!opened || !row) throw new Error("not there");
+  await editor.replace(opened, row, sized(row.object.spec, "2Gi"));
+  expect((await readdir(rig.folder)).sort()).toEqual([fresh, foreign, "a.yaml"].sort());
+  expect(await readFile(rig.path("a.yaml"), "utf8")).toContain("size: 2Gi");
 });

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, lstat, mkdir, open, readFile, realpath, rename, rm, stat, unlink } from "node:fs/promises";
+import { access, lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { errorCode } from "../filesystem.ts";
 import { digestOf } from "../scan.ts";
@@ -57,6 +57,7 @@ export class ManifestWriter {
         if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
         await handle.writeFile(bytes);
         await handle.sync();
+        await tidy(dirname(real), (await handle.stat()).mtimeMs);
       } finally {
         await handle.close();
       }
@@ -150,6 +151,22 @@ const refusalOf = (path: string, error: unknown): unknown => {
   if (error instanceof EditRefusal || code === "") return error;
   const why = reasons[code] ?? `cannot be written (${code})`;
   return new EditRefusal(code === "ENOENT" ? "changed" : "readOnly", { file: path }, why);
+};
+
+/** Names that only this writer gives: of a ULID's form. */
+const isTemporary = (name: string): boolean => /^\..+\.[0-9A-HJKMNP-TV-Z]{26}\.tmp$/.test(name);
+
+/** Older than any write under way, by the time of the file that is being written. */
+const leftAfterMs = 3_600_000;
+
+/** What a process that was killed left half-written, perhaps with a Secret in it: it would lie there for good. */
+const tidy = async (folder: string, now: number): Promise<void> => {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(isTemporary)) {
+    const path = join(folder, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isFile() && now - found.mtimeMs > leftAfterMs) await rm(path, { force: true }).catch(() => undefined);
+  }
 };
 
 /** A rename is kept through a power cut once the folder is on the disk; some systems open no folders. */
