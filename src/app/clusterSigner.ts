@@ -1,5 +1,7 @@
-import { newSigner, openSigner, parseSigner } from "../guest/signer.ts";
+import type { SignerReport } from "../cli/clusterTools.ts";
+import { newSigner, openSigner, parseSigner, rotated } from "../guest/signer.ts";
 import type { Signer } from "../guest/signer.ts";
+import { ControlError } from "../server/control.ts";
 import type { KubeClient } from "../stores/kubernetes/client.ts";
 import { KubeError } from "../stores/kubernetes/error.ts";
 
@@ -32,6 +34,23 @@ export const clusterSigner = async (client: KubeClient, namespace: string): Prom
       { cause: error },
     );
   }
+};
+
+/** Puts a successor in the place of the Secret's key; a Secret that was changed meanwhile is left as it is. */
+export const rotateClusterSigner = async (client: KubeClient, namespace: string): Promise<SignerReport> => {
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets/${signerSecret}`;
+  const found = await client.find<Secret>(path);
+  const old = textOf(found);
+  if (!found || old === undefined)
+    throw new ControlError("NotFound", `Secret ${namespace}/${signerSecret} holds no key: no guest was configured yet`);
+  await opened(namespace, old).catch((error: unknown) => {
+    throw new ControlError("Invalid", error instanceof Error ? error.message : String(error));
+  });
+  const { text, report } = await rotated(old);
+  // With its resourceVersion: of two at the same time one is refused, else its key would be lost.
+  const body = { ...found, data: { ...found.data, [member]: Buffer.from(text).toString("base64") } };
+  await client.call({ verb: "update", path, body });
+  return report;
 };
 
 const filled = async (client: KubeClient, path: string, found: Secret | undefined): Promise<Secret> => {

@@ -84,6 +84,7 @@ export const processContext = (env: Environment, { program, signal, onRun }: Pro
     },
     writeBackup: async (...given) => (await import("./backup.ts")).writeBackup(...given),
     readBackup: async (folder, data) => (await import("./backup.ts")).restoreBackup(folder, data),
+    rotateSigner: async (data) => (await import("./rotateSigner.ts")).rotateSigner(data),
     hosts: lazyHostTools,
     console: lazyConsoleTools,
     simulator: simulatorCommand,

@@ -25,6 +25,14 @@ export interface ClusterRestoreReport extends ClusterBackupReport {
   readonly namespacesMade: readonly string[];
 }
 
+/** What a change of the key that signs guest configurations came to: fingerprints, no secret. */
+export interface SignerReport {
+  readonly before: string;
+  readonly after: string;
+  /** Keys from which guests can follow. */
+  readonly handovers: number;
+}
+
 /** Work on a cluster's objects without its control plane, by the caller's own rights; the wiring makes it. */
 export interface ClusterTools {
   /** Objects that hold our finalizer, by kind; kinds without any are left out. */
@@ -41,5 +49,7 @@ export interface ClusterTools {
     folder: string,
     options: { readonly reclaim: boolean; readonly namespace?: string },
   ): Promise<ClusterRestoreReport>;
+  /** A successor of the key that signs guest configurations, of the control plane in `namespace`, else of the only one there is. */
+  rotateSigner(namespace: string | undefined): Promise<SignerReport>;
   close(): Promise<void>;
 }

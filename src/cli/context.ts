@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Resource } from "../api/resource.ts";
 import type { Backup, ControlPlane, DraftDocument, FileProblem } from "../server/control.ts";
-import type { ClusterTools } from "./clusterTools.ts";
+import type { ClusterTools, SignerReport } from "./clusterTools.ts";
 import type { ConsoleTools } from "./consoleTools.ts";
 import type { HostTools } from "./hostTools.ts";
 import { coloursFor, type Colours } from "./print/colour.ts";
@@ -108,6 +108,8 @@ export interface Context {
   run(options: RunOptions): Promise<number>;
   writeBackup(folder: string, backup: Backup, data: string): Promise<void>;
   readBackup(folder: string, data: string): Promise<Backup>;
+  /** A successor of the data folder's key that signs guest configurations; refused (Conflict) while a control plane has the folder. */
+  rotateSigner(data: string): Promise<SignerReport>;
   /** Setup and diagnosis of hosts over SSH. */
   readonly hosts: HostTools;
   /** The console of a data folder. */

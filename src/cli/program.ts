@@ -9,6 +9,7 @@ import { eventsCommand } from "./commands/events.ts";
 import { expandCommand } from "./commands/expand.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { getCommand } from "./commands/get.ts";
+import { guestCommand } from "./commands/guest.ts";
 import { hostCommand } from "./commands/host.ts";
 import { importCommand } from "./commands/import.ts";
 import { jobsCommand } from "./commands/jobs.ts";
@@ -85,6 +86,7 @@ const isLocal: ReadonlySet<string> = new Set([
   "completion",
   "simulator",
   "uninstall-check",
+  "rotate-signer",
 ]);
 
 const clusterOf = (program: Command): ClusterChoice => {
@@ -128,6 +130,7 @@ const commands = (tools: Tools): readonly Command[] => [
   uninstallCheckCommand(tools),
   importCommand(tools),
   hostCommand(tools),
+  guestCommand(tools),
   explainCommand(tools),
   completionCommand(tools),
 ];

@@ -26,7 +26,11 @@ export interface SignerRecord {
   /** 32 bytes in base64. */
   readonly digestKey: string;
   readonly handovers: readonly string[];
+  /** Keys that were replaced, oldest first: each of them has to name the next successor, too. */
+  readonly retired?: readonly RetiredKey[];
 }
+
+export type RetiredKey = Pick<SignerRecord, "privateKey" | "publicKey">;
 
 const bare = (pem: string): string => pem.replaceAll(/-----[A-Z ]+-----|\s/g, "");
 
@@ -49,15 +53,21 @@ export const parseSigner = (text: string): SignerRecord => {
   } catch {
     throw new Error("no JSON");
   }
-  const { privateKey, publicKey, digestKey, handovers = [] } = value;
+  const { privateKey, publicKey, digestKey, handovers = [], retired = [] } = value;
   const texts = [
     privateKey,
     publicKey,
     digestKey,
     ...(Array.isArray(handovers) ? (handovers as unknown[]) : [undefined]),
+    ...(Array.isArray(retired) ? retired.flatMap(keyTexts) : [undefined]),
   ];
   if (!texts.every((one) => typeof one === "string")) throw new Error("a member is missing or no text");
-  return { privateKey, publicKey, digestKey, handovers } as SignerRecord;
+  return { privateKey, publicKey, digestKey, handovers, retired } as SignerRecord;
+};
+
+const keyTexts = (one: unknown): readonly unknown[] => {
+  const { privateKey, publicKey } = (one ?? {}) as Partial<RetiredKey>;
+  return [privateKey, publicKey];
 };
 
 /** Throws when the record does not hold a pair of the one form that guests take. No message holds any of it. */
@@ -70,16 +80,31 @@ export const openSigner = async (record: SignerRecord): Promise<Signer> => {
   return { privateKey, spki: key.spki, fingerprint: key.fingerprint, handovers: record.handovers, digestKey };
 };
 
-/** The successor of a record: a new pair, named by the old key and by all that the old one had replaced (their private keys must be given). */
-export const succeed = async (retired: readonly SignerRecord[]): Promise<SignerRecord> => {
+/**
+ * The successor of a record: a new pair, named by the old key and by all that the old one had replaced: a guest follows from whichever it
+ * pinned. What tells a changed configuration stays: no configuration is sent for the change of key alone.
+ */
+export const succeed = async (record: SignerRecord): Promise<SignerRecord> => {
   const next = await newSigner();
+  const { digestKey } = record;
   const { fingerprint } = await openSigner(next);
+  const { privateKey, publicKey } = record;
+  const retired = [...(record.retired ?? []), { privateKey, publicKey }];
   const handovers: string[] = [];
-  for (const record of retired) {
-    const old = await openSigner(record);
+  for (const pair of retired) {
+    const old = await openSigner({ ...pair, digestKey, handovers: [] });
     handovers.push(await signed(old, handoverHeader(old.fingerprint, fingerprint), fingerprint));
   }
-  return { ...next, digestKey: retired.at(-1)?.digestKey ?? next.digestKey, handovers };
+  return { ...next, digestKey, handovers, retired };
+};
+
+/** The successor of what is kept, as it is to be kept, and what to tell of it. Throws as `parseSigner` and `openSigner` do. */
+export const rotated = async (text: string) => {
+  const record = parseSigner(text);
+  const next = await succeed(record);
+  const [before, after] = [await openSigner(record), await openSigner(next)];
+  const report = { before: before.fingerprint, after: after.fingerprint, handovers: next.handovers.length };
+  return { text: `${JSON.stringify(next, null, 2)}\n`, report };
 };
 
 /** What tells a guest who signs: written before a configuration. */

@@ -4,7 +4,7 @@ import type { Vm } from "../../agents/simulator/model/types.ts";
 import type { Keys } from "../../scripts/guest/keys.ts";
 import { GuestService } from "../../src/guest/service.ts";
 import { openSigner } from "../../src/guest/signer.ts";
-import type { SignerRecord } from "../../src/guest/signer.ts";
+import type { Signer, SignerRecord } from "../../src/guest/signer.ts";
 import { conditionOf, Lab } from "./lab.ts";
 import { declareWeb, vmOf } from "./samples.ts";
 
@@ -22,20 +22,29 @@ export class GuestLab extends Lab {
   ]);
   woken = 0;
 
-  static make(): GuestLab {
+  #signer: () => Promise<Signer> = () => openSigner(record);
+
+  static make(signer?: () => Promise<Signer>): GuestLab {
     const lab = new GuestLab();
+    if (signer) lab.#signer = signer;
     lab.addHost("hv1");
-    lab.guests = new GuestService({
-      signer: () => openSigner(record),
+    lab.restart();
+    return lab;
+  }
+
+  /** Another control plane goes on: what the last one knew of guests and of its key is gone. */
+  restart(): void {
+    this.guests = new GuestService({
+      signer: this.#signer,
       secret: (_namespace, name) => {
-        const values = lab.secrets.get(name);
+        const values = this.secrets.get(name);
         return Promise.resolve(
           values &&
             Object.fromEntries(Object.entries(values).map(([key, text]) => [key, new TextEncoder().encode(text)])),
         );
       },
-      wake: () => (lab.woken += 1),
-      clock: lab.clock,
+      wake: () => (this.woken += 1),
+      clock: this.clock,
       log: {
         debug: () => undefined,
         info: () => undefined,
@@ -43,7 +52,6 @@ export class GuestLab extends Lab {
         error: (fields) => console.error(fields),
       },
     });
-    return lab;
   }
 
   override async settle(): Promise<void> {

@@ -78,7 +78,7 @@ interface ConfigMap {
   readonly data?: { readonly controlPlaneId?: string };
 }
 
-const identityOf = async (cluster: Cluster, namespace: string | undefined): Promise<Identity> => {
+export const identityOf = async (cluster: Cluster, namespace: string | undefined): Promise<Identity> => {
   const within = namespace === undefined ? "" : `namespaces/${encodeURIComponent(namespace)}/`;
   const found = await listAll<ConfigMap>(cluster, `/api/v1/${within}configmaps`, `metadata.name=${identityName}`);
   const [only, ...others] = found;

@@ -5,7 +5,8 @@ import type { ClusterTools, HeldObjects } from "../../cli/clusterTools.ts";
 import type { ClusterChoice } from "../../cli/context.ts";
 import { isConflict } from "../../stores/kubernetes/error.ts";
 import { collectionPath, objectPath } from "../../stores/kubernetes/paths.ts";
-import { backupCluster } from "./backup.ts";
+import { rotateClusterSigner } from "../clusterSigner.ts";
+import { backupCluster, identityOf } from "./backup.ts";
 import { listAll } from "./control.ts";
 import { openCluster, told, type Cluster } from "./open.ts";
 import { restoreCluster } from "./restore.ts";
@@ -20,6 +21,8 @@ export const clusterTools = async (choice: ClusterChoice): Promise<ClusterTools>
     release: (key) => told(() => release(cluster, key)),
     backup: (folder, options) => told(() => backupCluster(cluster, folder, options)),
     restore: (folder, options) => told(() => restoreCluster(cluster, folder, options)),
+    rotateSigner: (namespace) =>
+      told(async () => rotateClusterSigner(cluster.client, (await identityOf(cluster, namespace)).namespace)),
     close: () => cluster.client.close(),
   };
 };
