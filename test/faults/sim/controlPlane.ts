@@ -4,7 +4,7 @@ import type { VMHost } from "../../../src/api/generated/types.ts";
 import { hostSettings } from "../../../src/app/settings.ts";
 import { Controller } from "../../../src/engine/controller.ts";
 import type { GuardSettings } from "../../../src/engine/massDelete.ts";
-import type { Logger, Step } from "../../../src/engine/ports.ts";
+import type { JobRecord, Journal, Logger, Step } from "../../../src/engine/ports.ts";
 import { HostSnapshot } from "../../../src/engine/snapshot.ts";
 import { HostDirectory } from "../../../src/hosts/directory.ts";
 import { ProtocolCheck } from "../../../src/protocol/check.ts";
@@ -23,6 +23,8 @@ export interface PlaneParts {
   readonly host: (name: string) => SimHost;
   readonly log: Logger;
   readonly massDelete: GuardSettings;
+  /** Hears what the journal is told. */
+  readonly told: (record: JobRecord) => void;
 }
 
 /** A control plane at work in a simulated process. */
@@ -39,7 +41,7 @@ export interface RunningPlane {
  * is told to.
  */
 export const startControlPlane = async (
-  { process, backend, network, host, log, massDelete }: PlaneParts,
+  { process, backend, network, host, log, massDelete, told }: PlaneParts,
   ending: AbortSignal,
 ): Promise<RunningPlane | undefined> => {
   const opened = await backend.open(process, log, ending);
@@ -52,7 +54,7 @@ export const startControlPlane = async (
     log,
     check,
     controlPlaneId,
-    journal,
+    journal: heard(journal, told),
     epoch,
     raiseEpoch,
     newSnapshot: () => new HostSnapshot(controlPlaneId),
@@ -75,6 +77,15 @@ export const startControlPlane = async (
   const objects = (): readonly Resource[] => kinds.flatMap(({ kind }) => store.cache.list(kind));
   return { controller, hosts, objects, plan: (object) => planOf(controller, object) };
 };
+
+const heard = (journal: Journal, told: PlaneParts["told"]): Journal => ({
+  put: (record) => {
+    told(record);
+    journal.put(record);
+  },
+  log: (id, line) => journal.log(id, line),
+  ...(journal.lost && { lost: (id) => journal.lost?.(id) ?? Promise.resolve("nothing" as const) }),
+});
 
 const planOf = (controller: Controller, object: Resource): readonly Step[] => {
   const kind = kinds.find((one) => one.kind === object.kind);

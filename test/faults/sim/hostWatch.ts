@@ -2,6 +2,8 @@ import type { AuditEntry } from "../../../agents/simulator/model/audit.ts";
 import { isTrash, nameUid } from "../../../agents/simulator/model/paths.ts";
 import { validStamp } from "../../../agents/simulator/model/stamp.ts";
 import type { HostFile, Vm } from "../../../agents/simulator/model/types.ts";
+import type { JobRecord } from "../../../src/engine/ports.ts";
+import { OPERATION_EFFECTS } from "../../../src/protocol/generated/types.ts";
 import { violations } from "../../support/audit.ts";
 import type { Invariants } from "../../support/invariants.ts";
 import type { SimHost } from "../../support/simHost.ts";
@@ -20,6 +22,9 @@ export class HostWatch {
   readonly audit: AuditEntry[] = [];
   /** Stamps of machines and owners of files as they were. */
   readonly #vms = new Map<string, { readonly uid: string; readonly disks: readonly (string | undefined)[] }>();
+  /** Jobs that were sent; and what each process, by its epoch, was told to be done, with the count of changes then. */
+  readonly #sent = new Set<string>();
+  readonly #done = new Map<string, number>();
   /** Jobs whose end was told. */
   readonly #over = new Set<string>();
   readonly #files = new Map<string, string>();
@@ -108,6 +113,21 @@ export class HostWatch {
     if (entry.at === "effect" && this.#over.has(entry.id))
       this.#alarm(`${entry.operation} ${entry.id} goes on though its end was told`);
     if (entry.at === "begin" && entry.operation === "disk.detach") this.#detached(entry.locks?.[0] ?? "");
+  }
+
+  /** What the control plane's record tells of a job. */
+  told({ id, operation, status, finishedAt, request }: JobRecord): void {
+    if (OPERATION_EFFECTS[operation] !== "change") return;
+    const order = `${request.metadata.epoch} ${operation} ${JSON.stringify(request.resource_spec)}`;
+    if (status === "running" && !this.#sent.has(id)) {
+      this.#sent.add(id);
+      // Nothing at all has changed on the host since the same was told to be done: it was decided on something older.
+      if (this.#done.get(order) === this.changes)
+        this.#alarm(`${operation} ${id} is sent though it was told to be done: ${order}`);
+    }
+    if (finishedAt === undefined || status !== "success") return;
+    if (!this.#over.has(id)) this.#alarm(`${operation} ${id} is taken for done, and still runs`);
+    this.#done.set(order, this.changes);
   }
 
   /** A disk is taken from its machine: whoever decided that must have had a reason not long ago. */

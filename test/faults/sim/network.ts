@@ -153,8 +153,10 @@ class Link implements AgentChannel {
     const { lineTwice, lineSlow } = climate.now;
     const isResult = line.startsWith('{"type":"result"');
     const arrive = (): void => process.deliver(() => this.#over || this.#inbox.line(line));
-    if (isResult && chance.is(lineSlow)) this.#hold("in", chance.wide(100, 30_000));
-    this.#send("in", isResult ? `${process.name} is answered` : "", arrive);
+    // Late results are overtaken: agents that run one job a session have a channel for each.
+    if (isResult && chance.is(lineSlow))
+      process.scheduler.at(chance.wide(100, 30_000), `${process.name} is answered late`, arrive);
+    else this.#send("in", isResult ? `${process.name} is answered` : "", arrive);
     if (isResult && chance.is(lineTwice))
       process.scheduler.at(chance.wide(1, 20_000), `${process.name} is answered again`, arrive);
   }
@@ -169,10 +171,6 @@ class Link implements AgentChannel {
       if (isCut() || this.#waiting.length > 0) this.#waiting.push(run);
       else run();
     });
-  }
-
-  #hold(way: "out" | "in", ms: number): void {
-    this.#free[way] = Math.max(this.#free[way], this.#parts.process.scheduler.ms + ms);
   }
 
   flush(): void {

@@ -91,6 +91,7 @@ export class Simulation {
             host: (name) => this.host(name).host,
             log: this.#log(process.name),
             massDelete: noGuard,
+            told: (record) => this.hosts.get(record.host)?.watch.told(record),
           },
           ending,
         ),
