@@ -90,17 +90,6 @@ export const plants: readonly Plant[] = [
     ],
   },
   {
-    name: "old-inventory-wins",
-    what: "an inventory that began before a job's answer overwrites what the job observed",
-    changes: [
-      {
-        file: "src/engine/snapshot.ts",
-        from: "const newer = new Set([...this.#touched].filter(([, fold]) => fold > mark).map(([id]) => id));",
-        to: "const newer = new Set<string>();",
-      },
-    ],
-  },
-  {
     name: "any-reply-will-do",
     what: "a reply that comes twice, or late, is taken for the answer to whatever is asked now",
     changes: [

@@ -14,6 +14,8 @@ export interface BackendParts {
   readonly truth: Truth;
   readonly climate: Climate;
   readonly controlPlaneId: string;
+  /** Something is wrong for so long; then this ends it. */
+  readonly trouble: (ms: number, label: string, end: () => void) => void;
 }
 
 export const backendOf = (kind: StoreKind, parts: BackendParts): Backend => {

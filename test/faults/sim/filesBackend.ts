@@ -11,6 +11,7 @@ import { MemoryFileSystem } from "../../../src/stores/memory/filesystem.ts";
 import type { Manifest } from "../../support/plane.ts";
 import type { Backend, Opened } from "./backend.ts";
 import type { BackendParts } from "./backends.ts";
+import type { Chance } from "./chance.ts";
 import { folderSeenBy, SimulatedDisk, type FolderState } from "./disk.ts";
 import { keyOfManifest } from "./memoryBackend.ts";
 import { plantedSecret } from "./secrets.ts";
@@ -18,6 +19,7 @@ import type { Process } from "./process.ts";
 
 const folder = "/manifests";
 const prefix = "object/";
+const secretFile = `${folder}/secret.yaml`;
 
 /** YAML in a folder and a store on a disk, as `aetherv run --files` has them. One process at a time. */
 export class FilesBackend implements Backend {
@@ -51,20 +53,16 @@ export class FilesBackend implements Backend {
 
   /** One file a document. Saving takes a moment, in which half of it is there. */
   sync(documents: readonly Manifest[]): Promise<void> {
-    const { truth, chance, scheduler, climate } = this.#parts;
+    const { truth, chance, climate, trouble } = this.#parts;
     truth.wants(documents.map((one) => keyText(keyOfManifest(one))));
-    const wanted = new Map([
-      [`${folder}/secret.yaml`, secretText],
-      ...documents.map((one) => [fileOf(one), textOf(one)] as const),
-    ]);
+    const wanted = new Map([[secretFile, secretText], ...documents.map((one) => [fileOf(one), textOf(one)] as const)]);
     for (const [file, text] of wanted) {
       if (this.#files.get(file) === text) continue;
       this.#files.set(file, text);
       // Not while a process starts: it takes what it finds first for being at rest.
       if (this.#live && !this.#live.process.ended && climate.now.storeFails > 0 && chance.is(0.3)) {
-        // Never at the end of a line, nor for long: what looks whole is taken for it.
-        this.#fs.write(file, text.slice(0, chance.int(0, text.length)).trimEnd());
-        scheduler.at(chance.wide(1, 800), `${file} is whole`, () => this.#save(file));
+        this.#fs.write(file, cut(text, chance));
+        trouble(chance.wide(1, 800), `${file} is whole`, () => this.#save(file));
       } else this.#save(file);
     }
     for (const file of [...this.#files.keys()].filter((one) => !wanted.has(one))) {
@@ -90,8 +88,10 @@ export class FilesBackend implements Backend {
   annotate(key: Key, name: string, value: string): Promise<void> {
     const { truth } = this.#parts;
     if (!this.#live || this.#live.process.ended || this.#live.process.paused) return Promise.resolve();
+    const uid = truth.get(keyText(key))?.metadata.uid ?? "";
+    const annotation = truth.annotates(uid, name, value);
     void this.#live.store.setAnnotation(key, name, value).then(
-      ({ metadata }) => truth.annotates(metadata.uid, name, value),
+      ({ metadata }) => metadata.uid === uid && annotation.confirm(),
       () => undefined,
     );
     return Promise.resolve();
@@ -133,37 +133,45 @@ export class FilesBackend implements Backend {
   }
 
   disturb(): string {
-    const { chance, scheduler } = this.#parts;
-    const ms = chance.wide(50, 60_000);
-    const state = chance.pick<FolderState | "full" | "editor">(["gone", "unreadable", "empty", "full", "editor"]);
-    if (state === "editor") return this.#edit(chance.wide(1, 20_000));
+    const { chance, trouble } = this.#parts;
+    const ms = chance.wide(50, 90_000);
+    const state = chance.pick<FolderState | "full" | "editor" | "torn">([
+      "gone",
+      "unreadable",
+      "empty",
+      "empty",
+      "full",
+      "editor",
+      "torn",
+    ]);
+    if (state === "editor" || state === "torn") return this.#edit(state);
     if (state === "full") {
       this.#store.full = this.#journal.full = true;
-      scheduler.at(ms, "the disk has space again", () => (this.#store.full = this.#journal.full = false));
+      trouble(ms, "the disk has space again", () => (this.#store.full = this.#journal.full = false));
       return "the disk is full";
     }
     this.#state = state;
-    scheduler.at(ms, "the folder is back", () => (this.#state = "fine"));
+    trouble(ms, "the folder is back", () => (this.#state = "fine"));
     return `the folder is ${state}`;
   }
 
-  /** An editor that removes a file and writes it again, or writes it under another name first. */
-  #edit(ms: number): string {
-    const { chance, scheduler } = this.#parts;
-    const file = chance.pick([...this.#files.keys()]);
-    if (file === undefined) return "nothing to edit";
-    this.#fs.remove(file);
-    scheduler.at(ms, `${file} is saved again`, () => this.#save(file));
-    return `${file} is away`;
+  /** An editor that removes a file and writes it again, or takes a moment to write it. */
+  #edit(how: "editor" | "torn"): string {
+    const { chance, trouble } = this.#parts;
+    const file = how === "torn" && chance.is(0.5) ? secretFile : chance.pick([...this.#files.keys()]);
+    const text = file === undefined ? undefined : this.#files.get(file);
+    if (file === undefined || text === undefined) return "nothing to edit";
+    if (how === "editor") this.#fs.remove(file);
+    else this.#fs.write(file, cut(text, chance));
+    const ms = how === "editor" ? chance.wide(1, 20_000) : chance.wide(150, 800);
+    trouble(ms, `${file} is saved again`, () => this.#save(file));
+    return `${file} is ${how === "editor" ? "away" : "torn"}`;
   }
 
   silence(): void {}
 
-  heal(): void {
-    this.#state = "fine";
-    this.#store.full = this.#journal.full = false;
-    for (const file of this.#files.keys()) this.#save(file);
-  }
+  /** All of it ends by itself. */
+  heal(): void {}
 }
 
 /** Lies among the manifests, is saved and torn as they are, and may be told by nobody. */
@@ -176,6 +184,9 @@ const secretText = stringify({
 
 const objectIn = (text: string | undefined): Resource | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as { readonly object: Resource }).object;
+
+/** Never at the end of a line, nor for long: what looks whole is taken for it. */
+const cut = (text: string, chance: Chance): string => text.slice(0, chance.int(0, text.length)).trimEnd();
 
 const fileOf = ({ kind, metadata }: Manifest): string => `${folder}/${kind}-${metadata.name}.yaml`;
 

@@ -22,11 +22,11 @@ export class HostWatch {
   readonly audit: AuditEntry[] = [];
   /** Stamps of machines and owners of files as they were. */
   readonly #vms = new Map<string, { readonly uid: string; readonly disks: readonly (string | undefined)[] }>();
-  /** Jobs that were sent; and what each process, by its epoch, was told to be done, with the count of changes then. */
+  /** Jobs that were sent; and what each process, by its epoch, was told to be done, with the count of changes at its end. */
   readonly #sent = new Set<string>();
   readonly #done = new Map<string, number>();
-  /** Jobs whose end was told. */
-  readonly #over = new Set<string>();
+  /** Jobs that have ended, with the count of changes then. */
+  readonly #over = new Map<string, number>();
   readonly #files = new Map<string, string>();
   /** Entries of things that are not ours, as they must stay. */
   readonly #foreign = new Map<string, string>();
@@ -109,7 +109,7 @@ export class HostWatch {
   /** Takes an entry of the host's own record. */
   heard(entry: AuditEntry): void {
     this.audit.push(entry);
-    if (entry.at === "end" || entry.at === "died") this.#over.add(entry.id);
+    if (entry.at === "end" || entry.at === "died") this.#over.set(entry.id, this.changes);
     if (entry.at === "effect" && this.#over.has(entry.id))
       this.#alarm(`${entry.operation} ${entry.id} goes on though its end was told`);
     if (entry.at === "begin" && entry.operation === "disk.detach") this.#detached(entry.locks?.[0] ?? "");
@@ -126,8 +126,9 @@ export class HostWatch {
         this.#alarm(`${operation} ${id} is sent though it was told to be done: ${order}`);
     }
     if (finishedAt === undefined || status !== "success") return;
-    if (!this.#over.has(id)) this.#alarm(`${operation} ${id} is taken for done, and still runs`);
-    this.#done.set(order, this.changes);
+    const changes = this.#over.get(id);
+    if (changes === undefined) this.#alarm(`${operation} ${id} is taken for done, and still runs`);
+    else this.#done.set(order, changes);
   }
 
   /** A disk is taken from its machine: whoever decided that must have had a reason not long ago. */

@@ -82,7 +82,7 @@ export class KubernetesBackend implements Backend {
   annotate(key: Key, name: string, value: string): Promise<void> {
     const object = this.#parts.truth.get(keyText(key));
     if (!object) return Promise.resolve();
-    this.#parts.truth.annotates(object.metadata.uid, name, value);
+    this.#parts.truth.annotates(object.metadata.uid, name, value).confirm();
     const body = { metadata: { annotations: { [name]: value } } };
     this.#ask({ method: "PATCH", path: objectPath(key), query: {}, body });
     return Promise.resolve();
@@ -135,7 +135,7 @@ export class KubernetesBackend implements Backend {
   }
 
   disturb(): string {
-    const { chance, scheduler } = this.#parts;
+    const { chance, trouble } = this.#parts;
     const { weather } = this.wires;
     const ms = chance.wide(50, 90_000);
     const what = chance.pick(["down", "storm", "frozen", "cut", "gap"] as const);
@@ -143,7 +143,7 @@ export class KubernetesBackend implements Backend {
       case "down":
       case "storm":
         weather.state = what;
-        scheduler.at(ms, "the API server answers again", () => (weather.state = "fine"));
+        trouble(ms, "the API server answers again", () => (weather.state = "fine"));
         break;
       case "frozen":
         this.silence(ms);

@@ -57,9 +57,11 @@ export class MemoryBackend implements Backend {
   async annotate(key: Key, name: string, value: string): Promise<void> {
     const object = await this.#store.get(key);
     if (!object) return;
-    this.#parts.truth.annotates(object.metadata.uid, name, value);
+    const annotation = this.#parts.truth.annotates(object.metadata.uid, name, value);
     const annotations = { ...object.metadata.annotations, [name]: value };
-    await this.#store.putMetadata({ ...object, metadata: { ...object.metadata, annotations } });
+    const next = { ...object, metadata: { ...object.metadata, annotations } };
+    // Somebody else was quicker: people try again, another time.
+    await this.#store.putMetadata(next).then(annotation.confirm, () => undefined);
   }
 
   open(process: Process): Promise<Opened> {

@@ -1,3 +1,4 @@
+import { keyOf } from "../../../src/api/resource.ts";
 import { Chance } from "./chance.ts";
 import { end } from "./ending.ts";
 import { happen } from "./happenings.ts";
@@ -30,16 +31,19 @@ export const simulate = async (seed: number, options: RunOptions = {}): Promise<
   const simulation = new Simulation({ chance, store, hosts: world.hosts, crashes, trace: options.trace ?? "drop" });
   const { scheduler } = simulation;
   const began = scheduler.ms;
+  const notes = chance.fork("notes");
   let problems: readonly string[] = [];
   try {
     for (const { host } of simulation.hosts.values()) host.behaviour = { faults: rules };
     simulation.supervisor.begin();
     await simulation.want(world);
+    takeNotes(simulation, notes);
     for (const { pause, happening } of steps) {
       await simulation.pass(pause);
       if (simulation.alarms.length > 0) break;
       scheduler.note(`-> ${JSON.stringify(happening.what === "edit" ? { what: "edit" } : happening)}`);
       await happen(simulation, happening);
+      if (happening.what === "edit") takeNotes(simulation, notes);
     }
     if (simulation.alarms.length === 0) problems = await end(simulation);
   } catch (error) {
@@ -54,4 +58,17 @@ export const simulate = async (seed: number, options: RunOptions = {}): Promise<
     events: scheduler.ran,
     seconds: Math.round((scheduler.ms - began) / 1000),
   };
+};
+
+/** People and their tools annotate things while the control plane has just begun with them. */
+const takeNotes = (simulation: Simulation, chance: Chance): void => {
+  const { scheduler, truth, backend } = simulation;
+  for (let count = chance.int(0, 2); count > 0; count -= 1) {
+    const ms = chance.wide(1, 3000);
+    scheduler.at(ms, "somebody takes a note", () => {
+      const fresh = truth.list().filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+      const object = chance.pick(fresh);
+      if (object) void backend.annotate(keyOf(object), "example.com/note", `${Math.round(ms)}`);
+    });
+  }
 };

@@ -72,7 +72,15 @@ export class Simulation {
     this.truth = new Truth(alarm, () => this.scheduler.ms);
     const { scheduler, truth, climate } = this;
     const controlPlaneId = chance.uuid();
-    this.backend = backendOf(store, { scheduler, chance: chance.fork("store"), truth, climate, controlPlaneId });
+    const trouble = (ms: number, label: string, end: () => void): void => this.trouble(ms, label, end);
+    this.backend = backendOf(store, {
+      scheduler,
+      chance: chance.fork("store"),
+      truth,
+      climate,
+      controlPlaneId,
+      trouble,
+    });
     const common = this.#invariants;
     for (const name of hosts) this.#addHost(name, new HostWatch({ alarm: (what) => alarm(what), truth, common }));
     this.supervisor = new Supervisor({

@@ -2,6 +2,12 @@ import { keyOf, keyText } from "../../../src/api/resource.ts";
 import type { VirtualDisk } from "../../../src/api/generated/types.ts";
 import type { Condition, Resource } from "../../../src/api/resource.ts";
 
+interface Annotated {
+  readonly values: string[];
+  /** Index of the value that the store was last told to have. */
+  least: number;
+}
+
 /** Somebody must hear of what must never happen; the first is what counts. */
 export type Alarm = (what: string) => void;
 
@@ -19,7 +25,7 @@ export class Truth {
   readonly #going = new Set<string>();
   readonly #born = new Set<string>();
   /** Annotations that the user set, by uid: nobody else may lose them. */
-  readonly #annotated = new Map<string, Record<string, string>>();
+  readonly #annotated = new Map<string, Map<string, Annotated>>();
   /** Objects written or removed in the store by anybody but the user. */
   writes = 0;
 
@@ -62,8 +68,14 @@ export class Truth {
     for (const key of next) this.#wanted.add(key);
   }
 
-  annotates(uid: string, name: string, value: string): void {
-    this.#annotated.set(uid, { ...this.#annotated.get(uid), [name]: value });
+  /** The user sets an annotation. Once `confirm` was called it must never be lost, nor go back to a value of before. */
+  annotates(uid: string, name: string, value: string): { readonly confirm: () => void } {
+    const ofUid = this.#annotated.get(uid) ?? new Map<string, Annotated>();
+    const one = ofUid.get(name) ?? { values: [], least: -1 };
+    one.values.push(value);
+    const at = one.values.length - 1;
+    this.#annotated.set(uid, ofUid.set(name, one));
+    return { confirm: () => void (one.least = Math.max(one.least, at)) };
   }
 
   /** Whether the object with this uid goes or is gone, by the store itself. */
@@ -114,8 +126,9 @@ export class Truth {
       if (isHeld(before)) this.#going.delete(now.metadata.uid);
       else this.#alarm(`${at} is no longer under deletion`);
     }
-    for (const [name, value] of Object.entries(this.#annotated.get(now.metadata.uid) ?? {}))
-      if (now.metadata.annotations?.[name] !== value) this.#alarm(`${at} lost the user's annotation ${name}`);
+    for (const [name, { values, least }] of this.#annotated.get(now.metadata.uid) ?? [])
+      if (values.lastIndexOf(now.metadata.annotations?.[name] ?? "") < least)
+        this.#alarm(`${at} lost the user's annotation ${name}`);
   }
 }
 
