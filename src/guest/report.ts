@@ -82,12 +82,12 @@ const factsOf = (text: string): Readonly<Record<string, string>> =>
       .slice(0, mostFacts),
   );
 
+/** Controls, halves of pairs and marks that turn the direction of writing would reach terminals and pages. */
+const unfit = /[\p{Cc}\p{Cs}\p{Bidi_Control}]/gu;
+
 const decoded = (value: string): string => {
   try {
-    const text = new TextDecoder().decode(base64url.decode(value));
-    return Array.from(text, (char) => ((char.codePointAt(0) ?? 0) < 32 ? "?" : char))
-      .join("")
-      .slice(0, 1000);
+    return new TextDecoder().decode(base64url.decode(value)).replaceAll(unfit, "?");
   } catch {
     return "";
   }

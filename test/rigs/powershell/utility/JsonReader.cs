@@ -165,7 +165,7 @@ internal sealed partial class JsonReader(string text, bool desktop, int depth, b
 
     private void Space()
     {
-        while (at < text.Length && (text[at] is ' ' or '\t' or '\r' or '\n' or (char)0xFEFF)) at++;
+        while (at < text.Length && text[at] is ' ' or '\t' or '\r' or '\n') at++;
     }
 
     private Wrong Unexpected(int? place = null)
