@@ -105,8 +105,12 @@ export class HttpClient implements ControlPlane {
     const { statusCode, body } = await this.#send({ method: "GET", path, signal });
     if (statusCode >= 400) throw errorOf(await textOf(body));
     let event = "";
+    const lines = createInterface({ input: body });
+    // What ends a stream early is told by the loop; the rest of what is thrown away tells it once more.
+    lines.on("error", () => undefined);
+    body.on("error", () => undefined);
     try {
-      for await (const line of createInterface({ input: body })) {
+      for await (const line of lines) {
         if (line.startsWith("event: ")) event = line.slice(7);
         if (!line.startsWith("data: ")) continue;
         if (event === "end") return;

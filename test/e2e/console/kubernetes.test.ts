@@ -148,6 +148,9 @@ describe(`the console over a cluster${whyNoBrowser}`, { timeout: long }, () => {
 
     form = await Form.open(page, new URL("/new/VirtualMachine", url).href);
     await form.fill("metadata.name", "batch");
+    // The host made above has no network yet.
+    await form.choose("spec.placement", "This host");
+    await form.select("spec.host", "hv1");
     await form.size("spec.memory.startup", "512Mi");
     await form.section("Power");
     await form.select("spec.powerState", "Stopped");
