@@ -134,6 +134,29 @@ export interface PlannedChange {
   readonly operation: string;
 }
 
+/** A guest's configuration, by the names of its settings: no value of it is in a plan. */
+export interface PlannedGuest {
+  /** First: it has none yet. Dropped: it is not configured any more, and stays as it is. */
+  readonly at: "First" | "Change" | "Dropped";
+  /** When the guest takes it; Now: it runs, and its agent was heard. */
+  readonly when: "Now" | "NextStart" | "AgentReports" | "KeyApproved" | "Resumed" | "Adopted";
+  /** The same in words. */
+  readonly meaning: string;
+  readonly settings: readonly PlannedSetting[];
+}
+
+export interface PlannedSetting {
+  /** `hostname`, `network adapter lan (DNS)`, `user operator (password)` */
+  readonly name: string;
+  /**
+   * Apply: the guest does it. Restart: the guest restarts itself for it. RunAgain: a script that runs with every configuration. Leave: not
+   * declared any more, stays as it is. Unknown: a value of a Secret, which a plan does not read.
+   */
+  readonly effect: "Apply" | "Restart" | "RunAgain" | "Leave" | "Unknown";
+  /** The effect in words, with when it comes. */
+  readonly meaning: string;
+}
+
 /** adopt: what is there already becomes the object's. */
 export type PlanAction = "create" | "adopt" | "update" | "delete";
 
@@ -143,6 +166,8 @@ export interface PlannedObject {
   readonly host?: string;
   readonly place?: Place;
   readonly changes: readonly PlannedChange[];
+  /** Of a virtual machine: what becomes of the configuration inside its guest. */
+  readonly guest?: PlannedGuest;
   /** What happens to the object's things beyond its fields ("the disk goes to the trash, kept 24h"). */
   readonly note?: string;
   /** Why nothing of it happens now: Ready's or Stalled's reason and message. */

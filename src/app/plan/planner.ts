@@ -1,4 +1,5 @@
 import { completeSpec } from "../../api/defaults.ts";
+import type { VirtualMachine } from "../../api/generated/types.ts";
 import { apiVersion, isKind } from "../../api/kinds.ts";
 import { keyOf, keyText, type Key, type Resource } from "../../api/resource.ts";
 import { deepEqual } from "../../engine/equal.ts";
@@ -7,6 +8,7 @@ import { mergeMetadata } from "../../engine/metadata.ts";
 import { makerOf } from "../../engine/objectWrites.ts";
 import type { Decision, Kind, Objects, ObjectWrite, World } from "../../engine/ports.ts";
 import type { DraftDocument, FileProblem, PlannedObject, PlanReport } from "../../server/control.ts";
+import { planGuest, type GuestPlan } from "./guest.ts";
 import { draftOf, Overlay, referrersIn, type Draft } from "./overlay.ts";
 import { plannedObject } from "./report.ts";
 
@@ -45,11 +47,15 @@ export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "
   for (const resource of withChildren(input)) overlay.put(removed(resource, input.now));
   const decisions = settle(overlay, input);
   for (const child of childDrafts(overlay, input.objects, drafts)) drafts.set(keyText(keyOf(child.resource)), child);
+  const guestOf = guests(overlay, input);
   const objects = decisions.flatMap(({ key, decision }) => {
     const resource = overlay.get(key);
+    if (!resource) return [];
     const draft = drafts.get(keyText(key));
-    const planned = resource && plannedObject({ resource, decision, objects: overlay, ...(draft ? { draft } : {}) });
-    return planned ? [planned] : [];
+    const guest = guestOf(resource, decision);
+    return (
+      plannedObject({ resource, decision, objects: overlay, ...(draft && { draft }), ...(guest && { guest }) }) ?? []
+    );
   });
   return { objects, summary: summaryOf(objects), problems };
 };
@@ -75,6 +81,21 @@ const takesChildren = ({ spec }: Resource): boolean => {
   return deletionPolicy !== "Orphan" && managementPolicy !== "Observe";
 };
 
+/** What the edits come to inside a machine's guest; undefined of other kinds, and where nothing changes. */
+const guests = (overlay: Overlay, { objects, kinds }: PlannerInput) => {
+  const byKind = kindMap(kinds);
+  const drafts = { objects: overlay, referrers: referrersIn(overlay, byKind) };
+  const stored = { objects, referrers: referrersIn(objects, byKind) };
+  return (resource: Resource, decision: Decision): GuestPlan | undefined => {
+    if (resource.kind !== "VirtualMachine") return undefined;
+    const known = objects.get(keyOf(resource));
+    const before = known?.metadata.uid === resource.metadata.uid ? (known as VirtualMachine) : undefined;
+    return planGuest({ vm: resource as VirtualMachine, before, decision, drafts, stored });
+  };
+};
+
+const kindMap = (kinds: readonly Kind[]): ReadonlyMap<string, Kind> => new Map(kinds.map((kind) => [kind.kind, kind]));
+
 /** Children that their deployment makes or changes, shown as edits at its place. */
 const childDrafts = (overlay: Overlay, stored: Objects, drafts: ReadonlyMap<string, Draft>): readonly Draft[] =>
   guardedKinds
@@ -93,7 +114,7 @@ interface Decided {
 }
 
 const settle = (overlay: Overlay, input: PlannerInput): readonly Decided[] => {
-  const kinds = new Map(input.kinds.map((kind) => [kind.kind, kind]));
+  const kinds = kindMap(input.kinds);
   for (let pass = 1; ; pass += 1) {
     const referrers = referrersIn(overlay, kinds);
     const held = holds(
@@ -105,7 +126,7 @@ const settle = (overlay: Overlay, input: PlannerInput): readonly Decided[] => {
     const decided = [...kinds.values()].flatMap((kind) =>
       overlay.list(kind.kind).map((resource): Decided => {
         const massDelete = held.get(resource.metadata.uid);
-        // A preview seals nothing: what the running control plane knows of guests is of the present objects.
+        // A preview seals nothing: what the running control plane knows of guests is of the present objects. See guest.ts here.
         const over = { objects: overlay, referrers, guests: undefined, ...(massDelete ? { massDelete } : {}) };
         const decision = kind.decide(resource, input.world(resource, over));
         moved = advance(overlay, resource, decision) || moved;

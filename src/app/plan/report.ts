@@ -1,9 +1,10 @@
 import { annotations as names } from "../../api/annotations.ts";
-import type { VirtualDisk, VirtualMachine, VMHost } from "../../api/generated/types.ts";
+import type { NetworkAdapter, VirtualDisk, VirtualMachine, VMHost } from "../../api/generated/types.ts";
 import { keyOf, type Condition, type Key, type Resource } from "../../api/resource.ts";
-import type { Decision, Objects, Step } from "../../engine/ports.ts";
+import type { Change, Decision, Objects, Step } from "../../engine/ports.ts";
 import type { PlanAction, PlannedChange, PlannedObject } from "../../server/control.ts";
 import { fieldDiff } from "./diff.ts";
+import type { GuestPlan } from "./guest.ts";
 import type { Draft } from "./overlay.ts";
 
 export interface ReportInput {
@@ -11,26 +12,28 @@ export interface ReportInput {
   readonly decision: Decision;
   readonly objects: Objects;
   readonly draft?: Draft;
+  readonly guest?: GuestPlan;
 }
 
 /** One object's part of the plan; undefined when nothing happens to it. */
 export const plannedObject = (input: ReportInput): PlannedObject | undefined => {
-  const { resource, decision, objects, draft } = input;
+  const { resource, decision, objects, draft, guest } = input;
   const deleting = resource.metadata.deletionTimestamp !== undefined;
   // What is deleted is not changed on the way.
   const changes = deleting ? [] : [...decision.plan.flatMap(stepChanges), ...recordedOnly(input)];
   const isNew = draft !== undefined && draft.before === undefined;
-  const nothing = changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew;
+  const nothing = changes.length === 0 && decision.plan.length === 0 && !deleting && !isNew && !guest;
   // A host that is not as declared although nothing can be done must not read as "no changes".
   if (nothing && !isStalled(resource, decision)) return undefined;
   return present({
     key: keyOf(resource),
     action: deleting ? "delete" : actionOf(resource, isNew, decision.plan),
     changes,
+    guest: guest?.at === "planned" ? guest.guest : undefined,
     host: hostOf(resource),
     place: draft?.place,
     note: deleting ? deletionNote(resource, objects) : stepsNote(decision),
-    blocked: deleting ? deletionBlock(input) : deploymentGoesOn(input) ? undefined : blockedBy(decision, changes),
+    blocked: deleting ? deletionBlock(input) : heldUp(input, changes),
     ...consentOf(input, changes),
   });
 };
@@ -77,6 +80,12 @@ const isDeployment = ({ kind }: Resource): boolean => kind === "ManagedDeploymen
 const deploymentGoesOn = ({ resource, decision }: ReportInput): boolean =>
   isDeployment(resource) && stalledOf(decision) === undefined;
 
+/** Why nothing of it happens now, or nothing inside the guest. */
+const heldUp = (input: ReportInput, changes: readonly PlannedChange[]): PlannedObject["blocked"] => {
+  if (deploymentGoesOn(input)) return undefined;
+  return blockedBy(input.decision, changes) ?? (input.guest?.at === "refused" ? input.guest.blocked : undefined);
+};
+
 /** What holds a deletion back; not that its machine, which goes too, goes first. */
 const deletionBlock = (input: ReportInput): PlannedObject["blocked"] => {
   const goesWithIt =
@@ -116,17 +125,44 @@ const stepsNote = ({ plan }: Decision): string | undefined => {
 };
 
 /** Edited fields that change nothing on the host (policies and the like). */
-const recordedOnly = ({ resource, draft, decision }: ReportInput): readonly PlannedChange[] => {
+const recordedOnly = (input: ReportInput): readonly PlannedChange[] => {
+  const { resource, draft, decision } = input;
   if (!draft?.before) return [];
-  const reason = isDeployment(resource) ? "its objects, see there" : "nothing changes on the host now";
   const planned = decision.plan.flatMap((step) => step.changes.map((change) => change.path));
   const covers = (path: string): boolean =>
     planned.some(
       (one) => one === path || one.startsWith(`${path}.`) || path.startsWith(`${one}.`) || path.startsWith(`${one}[`),
     );
-  return fieldDiff(draft.before.spec, draft.resource.spec, "spec")
-    .filter((change) => !covers(change.path))
-    .map((change) => ({ ...change, effect: "Hot", operation: "none", reason }));
+  const edits = fieldDiff(draft.before.spec, draft.resource.spec, "spec").filter((change) => !covers(change.path));
+  const shown = withoutGuest(edits, input);
+  return shown.map((change) => ({
+    ...change,
+    effect: "Hot",
+    operation: "none",
+    reason: whyRecorded(change, resource),
+  }));
+};
+
+const guestFields: Readonly<Record<string, string>> = {
+  VirtualMachine: "spec.guest",
+  ManagedDeployment: "spec.virtualMachine.guest",
+};
+
+const isAt = (path: string, field: string): boolean => path === field || path.startsWith(`${field}.`);
+
+/** Edits of a guest section by their settings, where these change; never with their values, which may be secret. */
+const withoutGuest = (edits: readonly Change[], { resource, guest }: ReportInput): readonly Change[] => {
+  const field = guestFields[resource.kind];
+  if (field === undefined || edits.every(({ path }) => !isAt(path, field))) return edits;
+  const others = edits.filter(({ path }) => !isAt(path, field));
+  return guest ? others : [...others, { path: field }];
+};
+
+const whyRecorded = ({ path }: Change, { kind, spec }: Resource): string => {
+  if (kind === "ManagedDeployment") return "its objects, see there";
+  if (kind === "NetworkAdapter" && (isAt(path, "spec.ipv4") || isAt(path, "spec.ipv6")))
+    return `inside the guest: see VirtualMachine ${(spec as NetworkAdapter["spec"]).virtualMachine}`;
+  return isAt(path, "spec.guest") ? "the guest's configuration stays the same" : "nothing changes on the host now";
 };
 
 const hostOf = (resource: Resource): string | undefined => {

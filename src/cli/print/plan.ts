@@ -51,7 +51,7 @@ const objectText = (object: PlannedObject, colours: Colours): string => {
   const where = [host === undefined ? "" : `on ${host}`, place ? placeText(place) : ""].filter(Boolean).join(", ");
   const head = `${signs[action]} ${action} ${title}`;
   const lines = [paint(action, colours)(head) + (where ? colours.dim(`  (${where})`) : "")];
-  lines.push(...changeLines(object, colours));
+  lines.push(...changeLines(object, colours), ...guestLines(object, colours));
   if (note !== undefined) lines.push(`    ${note}`);
   // One guard holds many: its message stands once, below.
   if (blocked?.reason === guard) lines.push(`    ${colours.red("!")} ${guard}`);
@@ -66,7 +66,7 @@ const placeText = (place: { file: string; line?: number }): string =>
   place.line === undefined ? place.file : `${place.file}:${place.line}`;
 
 const changeLines = (object: PlannedObject, colours: Colours): readonly string[] => {
-  const rows = object.changes.map((change) => changeRow(object, change, colours));
+  const rows = [...object.changes.map((change) => changeRow(object, change, colours)), ...settingRows(object, colours)];
   const widths = columnWidths(rows).map((width) => Math.min(width, widestColumn));
   return rows.map((row) => `    ${line(row, widths)}`);
 };
@@ -74,13 +74,35 @@ const changeLines = (object: PlannedObject, colours: Colours): readonly string[]
 /** One long value does not push the effects of all others out of sight. */
 const widestColumn = 60;
 
+/** Of a change whose values are not told neither is there. */
+const signOf = ({ from, to }: PlannedChange): "+" | "-" | "~" => {
+  if ((from === undefined) === (to === undefined)) return "~";
+  return from === undefined ? "+" : "-";
+};
+
 const changeRow = (object: PlannedObject, change: PlannedChange, colours: Colours): readonly string[] => {
-  const sign = change.from === undefined ? "+" : change.to === undefined ? "-" : "~";
+  const sign = signOf(change);
   const kind: PlanAction = sign === "+" ? "create" : sign === "-" ? "delete" : "update";
   const why = change.reason === undefined ? "" : `: ${change.reason}`;
   const words = effectWords(change, object);
   const effect = words || why ? colours.magenta(`# ${words}${why}`.replace("# : ", "# ")) : "";
   return [`${paint(kind, colours)(sign)} ${change.path}`, valuesText(change), effect];
+};
+
+/** A row for each setting of a guest that changes. */
+const settingRows = ({ guest }: PlannedObject, colours: Colours): readonly (readonly string[])[] =>
+  guest?.at === "Change"
+    ? guest.settings.map(({ name, effect, meaning }) => {
+        const sign = effect === "Leave" ? colours.red("-") : colours.yellow("~");
+        return [`${sign} guest: ${name}`, "", colours.magenta(`# ${meaning}`)];
+      })
+    : [];
+
+/** A first configuration, or the end of it, in one line. */
+const guestLines = ({ guest }: PlannedObject, colours: Colours): readonly string[] => {
+  if (guest?.at === "Dropped") return [`    ${colours.red("-")} guest: ${guest.meaning}`];
+  if (guest?.at !== "First") return [];
+  return [`    ${colours.green("+")} guest: ${guest.meaning}: ${guest.settings.map(({ name }) => name).join(", ")}`];
 };
 
 const valuesText = ({ from, to }: PlannedChange): string => {

@@ -26,6 +26,7 @@ const oneOf = (...values: readonly string[]): JsonSchema => ({ type: "string", e
 
 const key = object({ kind: text, namespace: text, name: text });
 const effect = oneOf("Hot", "Disruptive", "Restart", "Recreate", "Forbidden");
+const settingEffect = oneOf("Apply", "Restart", "RunAgain", "Leave", "Unknown");
 const place = { file: text, "line?": count, "column?": count } as const;
 const problem = object({ ...place, "path?": text, message: text, "hint?": text });
 const planActions = { create: count, adopt: count, update: count, delete: count } as const;
@@ -142,6 +143,12 @@ const control: Readonly<Record<string, JsonSchema>> = {
         changes: list(
           object({ path: text, "from?": anything, "to?": anything, effect, "reason?": text, operation: text }),
         ),
+        "guest?": object({
+          at: oneOf("First", "Change", "Dropped"),
+          when: oneOf("Now", "NextStart", "AgentReports", "KeyApproved", "Resumed", "Adopted"),
+          meaning: text,
+          settings: list(object({ name: text, effect: settingEffect, meaning: text })),
+        }),
         "note?": text,
         "blocked?": object({ reason: text, message: text }),
         "planHash?": text,

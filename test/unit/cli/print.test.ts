@@ -140,6 +140,47 @@ describe("the plan's text", () => {
     expect(text).toContain("1 cannot be made.");
   });
 
+  it("shows a guest's settings among the changes, each with what the guest does", () => {
+    const guest = {
+      at: "Change",
+      when: "Now",
+      meaning: "in the running guest",
+      settings: [
+        { name: "hostname", effect: "Restart", meaning: "restarts the guest" },
+        { name: "file /etc/motd", effect: "Leave", meaning: "stays in the guest as it is" },
+      ],
+    } as const;
+    expect(
+      planText(report(planned({ changes: [restart], guest })), plain)
+        .split("\n")
+        .slice(0, 4),
+    ).toEqual([
+      "~ update VirtualMachine default/web",
+      "    ~ spec.cpu.count          2 -> 4   # restart, needs approval",
+      "    ~ guest: hostname                  # restarts the guest",
+      "    - guest: file /etc/motd            # stays in the guest as it is",
+    ]);
+  });
+
+  it.each([
+    {
+      at: "First",
+      meaning: "configured at its first start",
+      line: "    + guest: configured at its first start: hostname",
+    },
+    { at: "Dropped", meaning: "no longer configured", line: "    - guest: no longer configured" },
+  ] as const)("shows a guest's configuration in one line: $at", ({ at, meaning, line }) => {
+    const settings = at === "First" ? [{ name: "hostname", effect: "Apply", meaning: "" } as const] : [];
+    const text = planText(report(planned({ guest: { at, when: "NextStart", meaning, settings } })), plain);
+    expect(text.split("\n")[1]).toBe(line);
+  });
+
+  it("tells a change by its place alone where the plan holds no values", () => {
+    const change = { path: "spec.guest", effect: "Hot", operation: "none", reason: "stays the same" } as const;
+    const text = planText(report(planned({ changes: [change] })), plain);
+    expect(text.split("\n")[1]).toMatch(/^ {4}~ spec\.guest +# stays the same$/);
+  });
+
   it("says the guard's message once for all that it holds", () => {
     const blocked = { reason: "MassDeleteGuard", message: "too many" };
     const held = [planned({ action: "delete", blocked }), planned({ action: "delete", blocked })];
