@@ -159,6 +159,7 @@ const control: Readonly<Record<string, JsonSchema>> = {
     summary: object(planActions),
     hosts: list(object({ name: text, "ageSeconds?": number, complete: flag, "fault?": text })),
     problems: list(problem),
+    "untold?": list(object({ key, secrets: list(text), settings: list(text) })),
   }),
 };
 

@@ -155,6 +155,10 @@ describe("the console's limits", () => {
     expect((await post(`{"a":"${"x".repeat(2 * 1024 * 1024)}"}`)).json()).toMatchObject({
       reason: "RequestEntityTooLarge",
     });
+    expect((await post(`${'{"a":['.repeat(5000)}${"]}".repeat(5000)}`)).json()).toMatchObject({
+      reason: "BadRequest",
+      message: "the body is nested more than 100 levels deep",
+    });
     const defect = await client.ask("/v1/status", { token: "good" });
     expect(defect.json()).toMatchObject({ reason: "InternalError", code: 500 });
     expect(defect.text).not.toContain("secret");
