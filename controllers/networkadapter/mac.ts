@@ -1,8 +1,9 @@
 import type { NetworkAdapter } from "../../src/api/generated/types.ts";
-import { once } from "../../src/engine/derived.ts";
+import { indexed, once, onceAVersion } from "../../src/engine/derived.ts";
 import type { World } from "../../src/engine/ports.ts";
 import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
 import { hostObjects } from "../shared/objects.ts";
+import { MacIndex } from "./macIndex.ts";
 import type { Surroundings } from "./scene.ts";
 
 /** "00:15:5D:01:02:03" as hosts write it: "00155D010203". */
@@ -41,19 +42,30 @@ const macsKept = once(({ spec, status }: NetworkAdapter): readonly string[] =>
   [spec.macAddress ?? [], status?.macAddress ?? []].flat().map(bareMac),
 );
 
+const keptIndex = indexed<NetworkAdapter, MacIndex>({
+  kind: "NetworkAdapter",
+  make: () => new MacIndex(),
+  update: (index, gone, come) => {
+    for (const mac of gone.flatMap(macsKept)) index.remove(mac);
+    for (const mac of come.flatMap(macsKept)) index.add(mac);
+  },
+});
+
+const usedIndex = onceAVersion((snapshot) => MacIndex.of(snapshot.macs()));
+
 /**
  * Addresses of the host's pool that a new adapter must not get: in use on other hosts, or kept for machines that are gone for now. All
  * such addresses while the pool is not known.
  */
 export const macsElsewhere = ({ world, adapter: self, hostName, snapshot }: Surroundings): string[] => {
   const { minimum, maximum } = snapshot.host?.macPool ?? { minimum: "0", maximum: "G" };
-  const found = new Set<string>();
-  const note = (mac: string): void => {
-    if (mac >= minimum && mac <= maximum) found.add(mac);
-  };
-  for (const other of world.objects.list("NetworkAdapter") as readonly NetworkAdapter[])
-    if (other.metadata.uid !== self.metadata.uid) for (const mac of macsKept(other)) note(mac);
-  for (const { metadata } of hostObjects(world))
-    if (metadata.name !== hostName) for (const mac of world.host(metadata.name)?.snapshot?.macs() ?? []) note(mac);
+  const kept = keptIndex(world.objects);
+  const own = macsKept(self);
+  const ofOthers = (mac: string): boolean => kept.count(mac) > own.filter((one) => one === mac).length;
+  const found = new Set([...kept.within(minimum, maximum)].filter(ofOthers));
+  for (const { metadata } of hostObjects(world)) {
+    const other = metadata.name === hostName ? undefined : world.host(metadata.name)?.snapshot;
+    if (other) for (const mac of usedIndex(other).within(minimum, maximum)) found.add(mac);
+  }
   return [...found].toSorted();
 };

@@ -1,7 +1,6 @@
 import { annotations } from "../../src/api/annotations.ts";
 import type { VirtualMachine } from "../../src/api/generated/types.ts";
-import type { Resource } from "../../src/api/resource.ts";
-import { once } from "../../src/engine/derived.ts";
+import { textsOf } from "../../src/engine/derived.ts";
 import type { Blocked } from "../../src/engine/ports.ts";
 import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
 import { annotationOf, namespaceOf } from "../shared/objects.ts";
@@ -17,13 +16,10 @@ const lostIn = ({ adapter, world }: Surroundings, { adapters }: VmState): readon
   adapters.flatMap((state) => {
     const [, name, uid] = /^(.+)\.([0-9a-f]{8})$/.exec(state.name) ?? [];
     if (name !== adapter.metadata.name || uid === undefined || adapter.metadata.uid.startsWith(uid)) return [];
-    return shortUids(world.objects.list("NetworkAdapter")).has(uid) ? [] : [{ state, uid }];
+    return shortUids(world.objects).has(uid) ? [] : [{ state, uid }];
   });
 
-const shortUids = once(
-  (adapters: readonly Resource[]): ReadonlySet<string> =>
-    new Set(adapters.map(({ metadata }) => metadata.uid.slice(0, 8))),
-);
+const shortUids = textsOf("NetworkAdapter", ({ metadata }) => metadata.uid.slice(0, 8));
 
 /** The one that the owner takes back by its uid, or the word that there is one; nothing when there is none. */
 export const reclaimed = (around: Surroundings, machine: VmState): Lost | Blocked | undefined => {

@@ -1,6 +1,6 @@
 import type { VMHost } from "../../src/api/generated/types.ts";
 import type { Resource } from "../../src/api/resource.ts";
-import { once } from "../../src/engine/derived.ts";
+import { textsOf } from "../../src/engine/derived.ts";
 import { secondsText } from "../../src/engine/conditions.ts";
 import type { SnapshotView, World } from "../../src/engine/ports.ts";
 import type { AdapterState, DiskState, VmState } from "../../src/protocol/generated/types.ts";
@@ -14,12 +14,14 @@ export const isOurs = (state: VmState, world: World): boolean =>
   state.stamp.controlPlaneId === world.controlPlaneId &&
   !state.replica;
 
-const uidsIn = once(
-  (objects: readonly Resource[]): ReadonlySet<string> => new Set(objects.map(({ metadata }) => metadata.uid)),
-);
+const uidOf = ({ metadata }: Resource): string => metadata.uid;
+const machineUids = textsOf("VirtualMachine", uidOf);
+const diskUids = textsOf("VirtualDisk", uidOf);
+const adapterNames = textsOf("NetworkAdapter", ({ metadata: { name, uid } }) => `${name}.${uid.slice(0, 8)}`);
 
-/** Uids of all objects of a kind. */
-export const uidsOf = (world: World, kind: string): ReadonlySet<string> => uidsIn(world.objects.list(kind));
+/** Whether a machine object has the uid. */
+export const isMachine = (world: World, uid: string | undefined): boolean =>
+  uid !== undefined && machineUids(world.objects).has(uid);
 
 /** Things with this control plane's mark that no object declares; `since` is kept from the status before. */
 export const orphansOf = (
@@ -37,14 +39,13 @@ export const orphansOf = (
 };
 
 const machines = (snapshot: SnapshotView, world: World): readonly Orphan[] => {
-  const known = uidsOf(world, "VirtualMachine");
   return [...snapshot.vms.values()]
-    .filter((state) => isOurs(state, world) && !known.has(state.stamp?.uid ?? ""))
+    .filter((state) => isOurs(state, world) && !isMachine(world, state.stamp?.uid))
     .map(({ id }) => ({ path: id, kind: "VirtualMachine" }));
 };
 
 const files = (snapshot: SnapshotView, world: World): readonly Orphan[] => {
-  const known = uidsOf(world, "VirtualDisk");
+  const known = diskUids(world.objects);
   return [...snapshot.disks.values()]
     .filter((disk) => isFileOfOurs(disk, world) && !known.has(disk.uid ?? ""))
     .map(({ path, fileSize }) => ({ path, kind: "VirtualDisk", bytes: fileSize }));
@@ -57,14 +58,10 @@ const isFileOfOurs = (disk: DiskState, world: World): boolean =>
   (disk.sidecar?.controlPlaneId ?? world.controlPlaneId) === world.controlPlaneId;
 
 const adapters = (snapshot: SnapshotView, world: World): readonly Orphan[] => {
-  const known = adapterNames(world.objects.list("NetworkAdapter"));
+  const known = adapterNames(world.objects);
   return [...snapshot.vms.values()]
     .filter((state) => isOurs(state, world))
     .flatMap((state) => state.adapters)
     .filter(({ name }: AdapterState) => /\.[0-9a-f]{8}$/.test(name) && !known.has(name))
     .map(({ id }) => ({ path: id, kind: "NetworkAdapter" }));
 };
-
-const adapterNames = once((adapters: readonly Resource[]): ReadonlySet<string> => new Set(adapters.map(hypervName)));
-
-const hypervName = ({ metadata: { name, uid } }: Resource): string => `${name}.${uid.slice(0, 8)}`;

@@ -4,7 +4,7 @@ import type { HostState } from "../../src/protocol/generated/types.ts";
 import { samePath } from "../../src/engine/paths.ts";
 import { compact } from "../shared/objects.ts";
 import { allocatedOn } from "./allocated.ts";
-import { isOurs, orphansOf, uidsOf } from "./orphans.ts";
+import { isMachine, isOurs, orphansOf } from "./orphans.ts";
 import { steadySize } from "./sizes.ts";
 
 type Status = NonNullable<VMHost["status"]>;
@@ -74,7 +74,6 @@ const storageOf = (host: VMHost, state: HostState): readonly ClassStorage[] =>
 
 const inventoryStatus = (host: VMHost, world: World, snapshot: SnapshotView): Partial<Status> => {
   const before = host.status ?? {};
-  const known = uidsOf(world, "VirtualMachine");
   const states = [...snapshot.vms.values()];
   const unmanaged = states.filter((state) => !isOurs(state, world) && !state.replica);
   // Only a complete look may take something off the list of orphans.
@@ -83,7 +82,7 @@ const inventoryStatus = (host: VMHost, world: World, snapshot: SnapshotView): Pa
   return compact({
     allocated: allocatedStatus(host, world, snapshot),
     virtualMachines: {
-      managed: states.filter((state) => isOurs(state, world) && known.has(state.stamp?.uid ?? "")).length,
+      managed: states.filter((state) => isOurs(state, world) && isMachine(world, state.stamp?.uid)).length,
       unmanaged: unmanaged.length,
     },
     unmanaged: unmanaged

@@ -1,4 +1,4 @@
-import type { SnapshotView } from "./ports.ts";
+import type { Objects, Resource, SnapshotView } from "./ports.ts";
 
 /**
  * What `make` finds out about something that never changes in place: a resource, or a store's list of them (a changed store gives
@@ -24,3 +24,62 @@ export const onceAVersion = <T>(make: (snapshot: SnapshotView) => T): ((snapshot
     return value;
   };
 };
+
+/** How an index over the objects of one kind is made and kept. */
+export interface Indexing<R extends Resource, T> {
+  readonly kind: R["kind"];
+  readonly make: () => T;
+  /** What changed is both: as it was gone, as it is come. */
+  readonly update: (index: T, gone: readonly R[], come: readonly R[]) => void;
+}
+
+/**
+ * An index over all objects of a kind, kept along what differs between the store's last list and this one: thousands of objects that
+ * change one after another must not make it anew each time.
+ */
+export const indexed = <R extends Resource, T>({ kind, make, update }: Indexing<R, T>): ((objects: Objects) => T) => {
+  const known = new WeakMap<Objects, { readonly list: readonly R[]; readonly index: T }>();
+  return (objects) => {
+    const list = objects.list(kind) as readonly R[];
+    const found = known.get(objects);
+    if (found?.list === list) return found.index;
+    const index = found?.index ?? make();
+    const { gone, come } = difference(found?.list ?? [], list);
+    update(index, gone, come);
+    known.set(objects, { list, index });
+    return index;
+  };
+};
+
+/** What two lists in the same order do not share; few places differ, so that what is alike is passed over at its ends and place by place. */
+const difference = <R>(
+  before: readonly R[],
+  now: readonly R[],
+): { readonly gone: readonly R[]; readonly come: readonly R[] } => {
+  let head = 0;
+  while (head < before.length && head < now.length && before[head] === now[head]) head += 1;
+  let tail = 0;
+  while (tail < before.length - head && tail < now.length - head && before.at(-1 - tail) === now.at(-1 - tail))
+    tail += 1;
+  const [old, fresh] = [before.slice(head, before.length - tail), now.slice(head, now.length - tail)];
+  if (old.length !== fresh.length) return { gone: old, come: fresh };
+  return { gone: old.filter((one, at) => one !== fresh[at]), come: fresh.filter((one, at) => one !== old[at]) };
+};
+
+/** Texts of all objects of a kind, several of which may have the same: whether any has one, by counting. */
+export const textsOf = <R extends Resource>(
+  kind: R["kind"],
+  textOf: (object: R) => string,
+): ((objects: Objects) => { has(text: string): boolean }) =>
+  indexed<R, Map<string, number>>({
+    kind,
+    make: () => new Map(),
+    update: (counts, gone, come) => {
+      for (const text of come.map(textOf)) counts.set(text, (counts.get(text) ?? 0) + 1);
+      for (const text of gone.map(textOf)) {
+        const left = (counts.get(text) ?? 0) - 1;
+        if (left > 0) counts.set(text, left);
+        else counts.delete(text);
+      }
+    },
+  });

@@ -2,10 +2,10 @@ import { annotations as names } from "../api/annotations.ts";
 import type { VMHost, VirtualDisk, VirtualMachine } from "../api/generated/types.ts";
 import { bytesOf } from "../api/quantity.ts";
 import { keyOf, keyOfText, keyText } from "../api/resource.ts";
-import { once } from "./derived.ts";
+import { indexed, once } from "./derived.ts";
 import { samePath } from "./paths.ts";
 import { validStampUid } from "./snapshotIndex.ts";
-import type { HostView, Resource, SnapshotView, World } from "./ports.ts";
+import type { HostView, Objects, Resource, SnapshotView, World } from "./ports.ts";
 
 /** What is spoken for on one host: everything placed there, stopped or not, and what nobody here manages. Memory in bytes. */
 export interface Allocation {
@@ -56,10 +56,9 @@ export const firstBytes = (disk: VirtualDisk, snapshot: SnapshotView | undefined
  * state of the objects and of the host: a thousand placements in a row must not go through all objects a thousand times.
  */
 export const allocations = (world: World, except?: string): ((host: string) => Allocation) => {
-  const machines = world.objects.list("VirtualMachine") as readonly VirtualMachine[];
-  const disks = world.objects.list("VirtualDisk") as readonly VirtualDisk[];
+  const [machines, disks] = [machinesIn(world.objects), disksIn(world.objects)];
   const assumed = assumedIn(world);
-  const excepted = except === undefined ? undefined : (byUid(machines).get(except) ?? byUid(disks).get(except));
+  const excepted = except === undefined ? undefined : (machines.byUid.get(except) ?? disks.byUid.get(except));
   const apart = new Set<Placeable>(excepted ? [...assumed, excepted] : assumed);
   const unsettled = new Set([...apart].map(settledHost));
   const coming = Map.groupBy(
@@ -67,8 +66,8 @@ export const allocations = (world: World, except?: string): ((host: string) => A
     (one) => placementIn(world, one),
   );
   return (host) => {
-    const place = { world, view: world.host(host), host: hostObject(world, host), owned: byUid(machines) };
-    const settled = { machines: settledBy(machines).get(host) ?? none, disks: settledBy(disks).get(host) ?? none };
+    const place = { world, view: world.host(host), host: hostObject(world, host), owned: machines };
+    const settled = { machines: machines.on.get(host) ?? none, disks: disks.on.get(host) ?? none };
     const sum = unsettled.has(host) ? settledSum(place, without(settled, apart)) : knownSum(place, settled);
     const here = coming.get(host);
     return here ? plus(sum, managedSum(place, ofKinds(here))) : sum;
@@ -79,8 +78,8 @@ interface Place {
   readonly world: World;
   readonly view: HostView | undefined;
   readonly host: VMHost | undefined;
-  /** Machine objects by uid. */
-  readonly owned: ReadonlyMap<string, unknown>;
+  /** All machine objects. */
+  readonly owned: Settlement;
 }
 
 interface Placed {
@@ -96,11 +95,39 @@ const hostObject = (world: World, name: string): VMHost | undefined =>
 const settledHost = ({ metadata, spec }: Placeable): string | undefined =>
   metadata.annotations?.[names.host] ?? spec.host;
 
-const settledBy = once((all: readonly Placeable[]) => Map.groupBy(all, settledHost));
+/** Objects of one kind; the list of a host is another one after each change of it, and the lists of the others stay. */
+interface Settlement {
+  readonly byUid: Map<string, Placeable>;
+  readonly on: Map<string, readonly Placeable[]>;
+  /** Another one after an object came or went. */
+  uids: number;
+}
 
-const byUid = once(
-  (all: readonly Placeable[]): ReadonlyMap<string, Placeable> => new Map(all.map((one) => [one.metadata.uid, one])),
-);
+const settlement = (kind: string): ((objects: Objects) => Settlement) =>
+  indexed<Placeable, Settlement>({
+    kind,
+    make: () => ({ byUid: new Map(), on: new Map(), uids: 0 }),
+    update: (index, gone, come) => {
+      for (const { metadata } of gone) index.byUid.delete(metadata.uid);
+      for (const one of come) index.byUid.set(one.metadata.uid, one);
+      if (!sameUids(gone, come)) index.uids += 1;
+      const [left, added] = [Map.groupBy(gone, settledHost), Map.groupBy(come, settledHost)];
+      for (const host of new Set([...left.keys(), ...added.keys()])) {
+        if (host === undefined) continue;
+        const without = new Set(left.get(host));
+        const stays = (index.on.get(host) ?? none).filter((one) => !without.has(one));
+        index.on.set(host, [...stays, ...(added.get(host) ?? none)]);
+      }
+    },
+  });
+
+const sameUids = (some: readonly Placeable[], others: readonly Placeable[]): boolean => {
+  const uids = new Set(some.map(({ metadata }) => metadata.uid));
+  return some.length === others.length && others.every(({ metadata }) => uids.has(metadata.uid));
+};
+
+const machinesIn = settlement("VirtualMachine");
+const disksIn = settlement("VirtualDisk");
 
 /** Machines and disks whose placement was decided and is not in the cache yet. */
 export const assumedIn = ({ assumedHosts, objects }: World): readonly Placeable[] =>
@@ -130,7 +157,7 @@ const plus = (a: Allocation, b: Allocation): Allocation => ({
 
 interface KnownSum {
   readonly disks: readonly Placeable[];
-  readonly owned: Place["owned"];
+  readonly uids: number;
   readonly snapshot: SnapshotView | undefined;
   readonly version: number | undefined;
   readonly host: VMHost | undefined;
@@ -146,14 +173,21 @@ const knownSum = (place: Place, settled: Placed): Allocation => {
   const found = settled.machines === none ? undefined : knownSums.get(settled.machines);
   const same =
     found?.disks === settled.disks &&
-    found.owned === owned &&
+    found.uids === owned.uids &&
     found.snapshot === snapshot &&
     found.version === snapshot?.version &&
     found.host === host;
   if (found && same) return found.sum;
   const sum = settledSum(place, settled);
   if (settled.machines !== none)
-    knownSums.set(settled.machines, { disks: settled.disks, owned, snapshot, version: snapshot?.version, host, sum });
+    knownSums.set(settled.machines, {
+      disks: settled.disks,
+      uids: owned.uids,
+      snapshot,
+      version: snapshot?.version,
+      host,
+      sum,
+    });
   return sum;
 };
 
@@ -163,7 +197,7 @@ const settledSum = (place: Place, placed: Placed): Allocation => {
   const sum = managedSum(place, placed);
   let { cpu, memory } = sum;
   for (const vm of view?.snapshot?.vms.values() ?? []) {
-    if (owned.has(validStampUid(vm, world.controlPlaneId) ?? "")) continue;
+    if (owned.byUid.has(validStampUid(vm, world.controlPlaneId) ?? "")) continue;
     cpu += vm.cpu.count;
     memory += Math.max(vm.memory.startupBytes, vm.memory.assignedBytes ?? 0);
   }

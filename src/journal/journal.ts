@@ -11,7 +11,7 @@ export interface JournalOptions {
   readonly data: KeyValue;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Jobs kept. Default 10,000. */
+  /** Ended jobs kept. Default 10,000. */
   readonly maxJobs?: number;
   /** Milliseconds a job is kept. Default 14 days. */
   readonly maxAgeMs?: number;
@@ -87,7 +87,7 @@ export class JobJournal implements Journal {
     for (const watcher of this.#watchers) watcher.put(id, kept);
     if (record.finishedAt !== undefined) this.#end(id);
     else if (!this.#live.has(id)) this.#live.set(id, { lines: 0, readers: new Set() });
-    if (this.#index.size > this.#maxJobs * 1.02 + 1) this.#prune();
+    if (this.#ended > this.#maxJobs * 1.02 + 1) this.#prune();
   }
 
   /** Lines beyond the most that are kept are dropped, with a note in place of the first. */
@@ -202,15 +202,20 @@ export class JobJournal implements Journal {
     this.#live.delete(id);
   }
 
-  /** Lets go of the oldest beyond the count, and of those too old. Jobs under way stay. */
+  get #ended(): number {
+    return this.#index.size - this.#live.size;
+  }
+
+  /** Lets go of the oldest beyond the count, and of those too old. Jobs under way stay, and do not count. */
   #prune(): void {
     const oldest = this.#options.clock.now().getTime() - (this.#options.maxAgeMs ?? MAX_AGE_MS);
-    let surplus = this.#index.size - this.#maxJobs;
+    let surplus = this.#ended - this.#maxJobs;
     const gone: string[] = [];
     for (const [id, { at, ended }] of this.#index) {
       if (surplus <= 0 && at >= oldest) break;
+      if (!ended) continue;
       surplus -= 1;
-      if (ended) gone.push(id);
+      gone.push(id);
     }
     for (const id of gone) this.#index.delete(id);
     if (gone.length > 0) this.#pruning = this.#pruning.then(() => this.#erase(gone));

@@ -143,6 +143,21 @@ describe("the journal", () => {
     expect(await journal.get(running.id), "a job under way stays").toBeDefined();
   });
 
+  it("that are under way take no place from those that ended", async () => {
+    const { journal, clock } = await rig({ maxJobs: 10 });
+    for (let n = 0; n < 40; n += 1) journal.put(record());
+    const done = Array.from({ length: 10 }, () => ended());
+    for (const job of done) journal.put(job);
+    await clock.advance(300);
+    expect((await Promise.all(done.map(({ id }) => journal.get(id)))).filter((job) => job === undefined)).toEqual([]);
+    for (let n = 0; n < 10; n += 1) journal.put(ended());
+    await clock.advance(300);
+    const kept = await journal.list({ limit: 100 });
+    expect(kept.filter(({ status }) => status === "running")).toHaveLength(40);
+    expect(kept.filter(({ status }) => status === "success").length).toBeLessThanOrEqual(12);
+    await journal.close();
+  });
+
   it("lets go of old jobs", async () => {
     const { journal, clock, options } = await rig({ maxAgeMs: 3_600_000 });
     journal.put(ended());
