@@ -103,6 +103,7 @@ export class LocalControl implements ControlPlane {
       objects,
       kinds: kinds as readonly Kind[],
       documents,
+      secrets: request.secrets ?? [],
       removed,
       now: now(),
       uuid,

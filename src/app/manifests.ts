@@ -38,6 +38,7 @@ export const readManifests = async (
   return {
     documents,
     problems,
+    secrets: secrets.map(({ namespace, name }) => ({ namespace, name })),
     files: read.reduce((sum, { files }) => sum + files, 0),
     folder: read.some(({ folder }) => folder),
   };

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Resource } from "../api/resource.ts";
-import type { Backup, ControlPlane, DraftDocument, FileProblem } from "../server/control.ts";
+import type { Backup, ControlPlane, DraftDocument, FileProblem, SecretName } from "../server/control.ts";
 import type { ClusterTools, SignerReport } from "./clusterTools.ts";
 import type { ConsoleTools } from "./consoleTools.ts";
 import type { HostTools } from "./hostTools.ts";
@@ -21,6 +21,8 @@ export interface ReadManifests {
   readonly documents: readonly (DraftDocument & { readonly object: Resource })[];
   readonly problems: readonly FileProblem[];
   readonly files: number;
+  /** Secrets among the documents. */
+  readonly secrets: readonly SecretName[];
   /** Some of what was given was a folder. */
   readonly folder: boolean;
 }

@@ -62,6 +62,14 @@ const secretsIn = (facts: readonly Fact[]): readonly string[] => [
   ...new Set(facts.flatMap(([, value]) => (typeof value === "string" ? [] : [value.secret]))),
 ];
 
+/** What of a configuration comes from which Secret. */
+export const secretParts = (
+  lines: readonly DraftLine[],
+): readonly { readonly name: string; readonly secret: string }[] =>
+  settingsOf(lines).flatMap((one) =>
+    [...one.parts].flatMap(([part, facts]) => secretsIn(facts).map((secret) => ({ name: named(one, [part]), secret }))),
+  );
+
 const textOf = ({ parts }: Setting, part: string): string => JSON.stringify(parts.get(part) ?? null);
 
 const isSecret = (had: Setting, want: Setting, part: string): boolean =>

@@ -117,10 +117,17 @@ export interface PlanRequest {
   readonly documents?: readonly DraftDocument[];
   /** The documents are everything: stored objects of files that they lack are to be deleted. */
   readonly whole?: boolean;
+  /** Secrets that are given beside the documents, by name only: what they change can't be told. */
+  readonly secrets?: readonly SecretName[];
   /** Stored objects to plan the deletion of, with what goes along. */
   readonly remove?: readonly Key[];
   /** Ask the hosts afresh before planning. */
   readonly live?: boolean;
+}
+
+export interface SecretName {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 export interface PlannedChange {
@@ -192,6 +199,12 @@ export interface PlanReport {
   }[];
   /** Documents that were refused; the plan is of the others. */
   readonly problems: readonly FileProblem[];
+  /** Machines whose guests would get values of given Secrets anew: whether these differ from what they have is not told. */
+  readonly untold?: readonly {
+    readonly key: Key;
+    readonly secrets: readonly string[];
+    readonly settings: readonly string[];
+  }[];
 }
 
 export interface JobFilter {

@@ -73,6 +73,7 @@ export class GuardedControl implements ControlPlane {
     return {
       ...report,
       objects,
+      ...(report.untold && { untold: await this.#seen(report.untold, ({ key }) => key) }),
       summary: { create: count("create"), adopt: count("adopt"), update: count("update"), delete: count("delete") },
       hosts: report.hosts.filter(({ name }) => seesHosts || named.has(name)),
     };

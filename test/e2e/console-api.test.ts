@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { VirtualMachine } from "../../src/api/generated/types.ts";
 import type { Resource } from "../../src/api/resource.ts";
-import type { PlannedObject } from "../../src/server/control.ts";
+import type { PlannedObject, PlanReport } from "../../src/server/control.ts";
 import { ConsoleClient, type Asking, type Reply } from "../support/consoleClient.ts";
 import { Rig, root, small, until } from "./rig.ts";
 
@@ -499,6 +500,46 @@ describe("what happens", () => {
       spec: live.spec,
     });
     expect(yaml).toMatch(/^apiVersion: aetherv.io[^]*size: 1Gi\n---\na: "off"\n$/);
+  });
+});
+
+describe("a plan of what changes inside a guest", () => {
+  const ask = async (document: Resource): Promise<{ report: PlanReport; text: string }> => {
+    const reply = await asAdmin("/v1/plan", { method: "POST", body: { documents: [{ object: document }] } });
+    const openapi = (await client.ask("/v1/openapi.json")).json<{ components: { schemas: object } }>();
+    const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+    ajv.addSchema({ $id: "api", components: openapi.components });
+    expect(ajv.validate({ $ref: "api#/components/schemas/PlanReport" }, reply.json()), ajv.errorsText()).toBe(true);
+    return { report: reply.json<PlanReport>(), text: JSON.stringify(reply.json()) };
+  };
+
+  it("names its settings and holds none of their values", async () => {
+    const stored = async (): Promise<VirtualMachine> => (await asAdmin(`${vms}/web`)).json<VirtualMachine>();
+    await until("it runs", async () => (await stored()).status?.powerState === "Running", 60_000);
+    const web = await stored();
+    const guest = {
+      hostname: "planted-host",
+      localAdministrator: { name: "operator", passwordSecretRef: { name: "missing", key: "password" } },
+      scripts: [{ name: "setup", interpreter: "sh", inline: "echo planted-text" }],
+    };
+    const { report, text } = await ask({ ...web, spec: { ...web.spec, guest } } as Resource);
+    expect(report.problems).toEqual([]);
+    const applied = "applied when the guest agent reports";
+    expect(report.objects.find(({ key }) => key.name === "web")).toMatchObject({
+      changes: [],
+      guest: {
+        at: "First",
+        when: "AgentReports",
+        meaning: "configured when the guest agent reports",
+        settings: [
+          { name: "hostname", effect: "Apply", meaning: applied },
+          { name: "user operator", meaning: `${applied}; its value is in Secret missing, which a plan does not read` },
+          { name: "root filesystem", effect: "Apply", meaning: applied },
+          { name: "script setup", effect: "Apply", meaning: applied },
+        ],
+      },
+    });
+    expect(text).not.toContain("planted");
   });
 });
 

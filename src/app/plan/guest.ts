@@ -4,7 +4,7 @@ import { bytesOf } from "../../api/quantity.ts";
 import { keyOf, type Key, type Resource } from "../../api/resource.ts";
 import { findCondition, hasStatus } from "../../engine/conditions.ts";
 import type { Blocked, Decision, GuestSources, Objects } from "../../engine/ports.ts";
-import { compareConfigurations, type SettingChange } from "../../guest/compare.ts";
+import { compareConfigurations, secretParts, type SettingChange } from "../../guest/compare.ts";
 import { derive, type DraftLine } from "../../guest/derive.ts";
 import type { PlannedGuest, PlannedSetting } from "../../server/control.ts";
 
@@ -146,6 +146,20 @@ const sourcesOf = (vm: VirtualMachine, { objects, referrers }: Ground): GuestSou
   if (boot === undefined) return { adapters };
   const disk = objects.get({ ...keyOf(vm), kind: "VirtualDisk", name: boot }) as VirtualDisk | undefined;
   return { adapters, rootDiskBytes: sizeOf(disk) };
+};
+
+/** The settings of a machine's guest that get values of these Secrets. */
+export const fedBy = (
+  vm: VirtualMachine,
+  ground: Ground,
+  secrets: ReadonlySet<string>,
+): { readonly secrets: readonly string[]; readonly settings: readonly string[] } => {
+  const derived = secrets.size > 0 ? derive(vm, sourcesOf(vm, ground)) : undefined;
+  const parts = derived?.at === "derived" ? secretParts(derived.lines).filter(({ secret }) => secrets.has(secret)) : [];
+  return {
+    secrets: [...new Set(parts.map(({ secret }) => secret))],
+    settings: [...new Set(parts.map(({ name }) => name))],
+  };
 };
 
 /** An address that a host will give is as good as any other: it is the same on both sides. */

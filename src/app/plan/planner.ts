@@ -7,8 +7,8 @@ import { fileModeGuard, guardedKinds, holds } from "../../engine/massDelete.ts";
 import { mergeMetadata } from "../../engine/metadata.ts";
 import { makerOf } from "../../engine/objectWrites.ts";
 import type { Decision, Kind, Objects, ObjectWrite, World } from "../../engine/ports.ts";
-import type { DraftDocument, FileProblem, PlannedObject, PlanReport } from "../../server/control.ts";
-import { planGuest, type GuestPlan } from "./guest.ts";
+import type { DraftDocument, FileProblem, PlannedObject, PlanReport, SecretName } from "../../server/control.ts";
+import { fedBy, planGuest, type GuestPlan } from "./guest.ts";
 import { draftOf, Overlay, referrersIn, type Draft } from "./overlay.ts";
 import { plannedObject } from "./report.ts";
 
@@ -16,6 +16,8 @@ export interface PlannerInput {
   readonly objects: Objects;
   readonly kinds: readonly Kind[];
   readonly documents: readonly DraftDocument[];
+  /** Secrets given along with them, by name. */
+  readonly secrets?: readonly SecretName[];
   /** Stored objects to be deleted. */
   readonly removed: readonly Resource[];
   readonly now: Date;
@@ -31,7 +33,7 @@ const mostPasses = 8;
  * What the loop would do, object by object: every kind decides over the objects as they would be, again and again until no
  * decision changes another one's ground (a placement, a status), as the running loop does over time. Pure.
  */
-export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "summary" | "problems"> => {
+export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "summary" | "problems" | "untold"> => {
   const overlay = new Overlay(input.objects);
   const problems: FileProblem[] = [];
   const drafts = new Map<string, Draft>();
@@ -57,7 +59,8 @@ export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "
       plannedObject({ resource, decision, objects: overlay, ...(draft && { draft }), ...(guest && { guest }) }) ?? []
     );
   });
-  return { objects, summary: summaryOf(objects), problems };
+  const untold = untoldOf(overlay, input);
+  return { objects, summary: summaryOf(objects), problems, ...(untold.length > 0 && { untold }) };
 };
 
 const removed = (resource: Resource, now: Date): Resource => ({
@@ -92,6 +95,22 @@ const guests = (overlay: Overlay, { objects, kinds }: PlannerInput) => {
     const before = known?.metadata.uid === resource.metadata.uid ? (known as VirtualMachine) : undefined;
     return planGuest({ vm: resource as VirtualMachine, before, decision, drafts, stored });
   };
+};
+
+/** Machines that are there, and to which the given Secrets belong. */
+const untoldOf = (
+  overlay: Overlay,
+  { secrets = [], objects, kinds }: PlannerInput,
+): NonNullable<PlanReport["untold"]> => {
+  if (secrets.length === 0) return [];
+  const drafts = { objects: overlay, referrers: referrersIn(overlay, kindMap(kinds)) };
+  return (overlay.list("VirtualMachine") as readonly VirtualMachine[])
+    .filter((vm) => objects.get(keyOf(vm)) && vm.metadata.deletionTimestamp === undefined)
+    .flatMap((vm) => {
+      const here = secrets.filter(({ namespace }) => namespace === (vm.metadata.namespace ?? ""));
+      const found = fedBy(vm, drafts, new Set(here.map(({ name }) => name)));
+      return found.settings.length > 0 ? [{ key: keyOf(vm), ...found }] : [];
+    });
 };
 
 const kindMap = (kinds: readonly Kind[]): ReadonlyMap<string, Kind> => new Map(kinds.map((kind) => [kind.kind, kind]));

@@ -54,6 +54,7 @@ export const planCommand = (tools: Tools): Command =>
 
 const request = (options: Options, read: ReadManifests | undefined): PlanRequest => ({
   ...(read ? { documents: read.documents } : {}),
+  ...(read && read.secrets.length > 0 ? { secrets: read.secrets } : {}),
   ...(options.whole === true || read?.folder === true ? { whole: true } : {}),
   ...(options.live ? { live: true } : {}),
 });

@@ -30,7 +30,13 @@ const signs: Readonly<Record<PlanAction, string>> = { create: "+", adopt: "=", u
 /** The whole plan as people know it from `terraform plan`. */
 export const planText = (report: PlanReport, colours: Colours): string => {
   const objects = report.objects.map((object) => `${objectText(object, colours)}\n`);
-  return [...objects, guardText(report), summaryText(report, colours), viewText(report, colours)]
+  return [
+    ...objects,
+    guardText(report),
+    summaryText(report, colours),
+    untoldText(report, colours),
+    viewText(report, colours),
+  ]
     .filter(Boolean)
     .join("");
 };
@@ -140,6 +146,15 @@ const summaryText = ({ summary, objects, problems }: PlanReport, colours: Colour
 
 const needsApproval = (effect: Effect): boolean => effect === "Disruptive" || effect === "Restart";
 const isRefused = (effect: Effect): boolean => effect === "Recreate" || effect === "Forbidden";
+
+const untoldText = ({ untold = [] }: PlanReport, colours: Colours): string =>
+  untold
+    .map(({ key, secrets, settings }) => {
+      const whose = `Secret${secrets.length === 1 ? "" : "s"} ${secrets.join(", ")}`;
+      const what = `Not told: ${whose} for ${keyShort(key)} (${settings.join(", ")}); a plan compares no values of Secrets.`;
+      return `${colours.dim(what)}\n`;
+    })
+    .join("");
 
 const viewText = ({ hosts }: PlanReport, colours: Colours): string => {
   if (hosts.length === 0) return "";

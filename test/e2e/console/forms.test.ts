@@ -142,6 +142,7 @@ describe.skipIf(browserPath === undefined)(`forms of the console${whyNoBrowser}`
     await form.fill("spec.guest.domainJoin.credentialsSecretRef", "joiner");
     await form.fill("spec.guest.domainJoin.organizationalUnit", "OU=Servers,DC=ad,DC=example,DC=org");
     await form.plan.getByText("Create").first().waitFor();
+    await form.plan.getByText("configured at its first start, with a restart: hostname, domain").waitFor();
     await form.saved("/vms/default/files");
     await stored("VirtualMachine", "files", {
       host: "hv1",

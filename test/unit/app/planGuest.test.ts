@@ -3,7 +3,7 @@ import type { VirtualMachine } from "../../../src/api/generated/types.ts";
 import { keyOf, keyText, type Key, type Resource } from "../../../src/api/resource.ts";
 import { planObjects } from "../../../src/app/plan/planner.ts";
 import type { Decision, Kind, Objects, Step, World } from "../../../src/engine/ports.ts";
-import type { PlannedObject } from "../../../src/server/control.ts";
+import type { PlannedObject, SecretName } from "../../../src/server/control.ts";
 
 const now = new Date("2026-01-01T00:00:00Z");
 
@@ -92,9 +92,16 @@ interface Edits {
   readonly documents?: readonly Resource[];
   readonly removed?: readonly Resource[];
   readonly made?: boolean;
+  readonly secrets?: readonly SecretName[];
 }
 
-const planOf = ({ stored = [vm(), adapter(), disk("10Gi")], documents = [], removed = [], made = false }: Edits) =>
+const planOf = ({
+  stored = [vm(), adapter(), disk("10Gi")],
+  documents = [],
+  removed = [],
+  made = false,
+  secrets = [],
+}: Edits) =>
   planObjects({
     objects: objectsOf(stored),
     kinds: kindsOf(made),
@@ -103,6 +110,7 @@ const planOf = ({ stored = [vm(), adapter(), disk("10Gi")], documents = [], remo
       place: { file: "d.yaml", line: 1 },
     })),
     removed,
+    secrets,
     now,
     uuid: () => "new-uid",
     world: (_, over) => over as World,
@@ -280,6 +288,33 @@ describe("what a plan tells of guests", () => {
     expect(objects[1]?.changes).toMatchObject([
       { path: "spec.ipv4.dnsServers", reason: "inside the guest: see VirtualMachine web" },
     ]);
+  });
+
+  test("of given Secrets it is told whose they are, and that nobody compares them", () => {
+    const spec = {
+      guest: {
+        ...guest,
+        localAdministrator: { name: "operator", passwordSecretRef: { name: "admin", key: "password" } },
+        domainJoin: { domain: "ad.example.org", credentialsSecretRef: { name: "join" } },
+      },
+    };
+    const given = (...names: readonly string[]) => names.map((name) => ({ namespace: "default", name }));
+    const { objects, untold } = planOf({
+      stored: [vm({ spec }), adapter()],
+      secrets: given("join", "admin", "others"),
+    });
+    expect(objects).toEqual([]);
+    expect(untold).toEqual([
+      {
+        key: { kind: "VirtualMachine", namespace: "default", name: "web" },
+        secrets: ["admin", "join"],
+        settings: ["user operator (password)", "domain (credentials)"],
+      },
+    ]);
+    expect(planOf({ stored: [vm({ spec })], secrets: given("others") }).untold).toBeUndefined();
+    const elsewhere = [{ namespace: "other", name: "admin" }];
+    expect(planOf({ stored: [vm({ spec })], secrets: elsewhere }).untold).toBeUndefined();
+    expect(planOf({ stored: [], documents: [vm({ spec })], secrets: given("admin") }).untold).toBeUndefined();
   });
 
   test("what is stored is not touched by the plan", () => {

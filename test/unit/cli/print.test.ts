@@ -175,6 +175,14 @@ describe("the plan's text", () => {
     expect(text.split("\n")[1]).toBe(line);
   });
 
+  it("says which given Secrets it could not tell about", () => {
+    const key = { kind: "VirtualMachine", namespace: "default", name: "web" };
+    const untold = [{ key, secrets: ["web-admin"], settings: ["user operator (password)"] }];
+    expect(planText({ ...report(), untold }, plain).split("\n")[1]).toBe(
+      "Not told: Secret web-admin for virtualmachine/web (user operator (password)); a plan compares no values of Secrets.",
+    );
+  });
+
   it("tells a change by its place alone where the plan holds no values", () => {
     const change = { path: "spec.guest", effect: "Hot", operation: "none", reason: "stays the same" } as const;
     const text = planText(report(planned({ changes: [change] })), plain);
