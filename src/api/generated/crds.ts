@@ -2573,7 +2573,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                     },
                     "dvdDrives": {
                       "type": "array",
-                      "description": "Places of the declared DVD drives.",
+                      "description": "Places of the declared DVD drives, and of the one that the medium of the guest agent came in.",
                       "maxItems": 16,
                       "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": [
@@ -2589,7 +2589,7 @@ export const crds: Readonly<Record<Kind, CustomResourceDefinition>> = {
                         "properties": {
                           "name": {
                             "type": "string",
-                            "description": "Name of the drive in spec.dvdDrives.",
+                            "description": "Name of the drive in spec.dvdDrives; aetherv-guest for the one that the medium of the guest agent came in, unless spec.dvdDrives has it.",
                             "maxLength": 63
                           },
                           "controllerNumber": {

@@ -1216,11 +1216,11 @@ export interface VirtualMachineStatus {
     }[];
   };
   /**
-   * Places of the declared DVD drives.
+   * Places of the declared DVD drives, and of the one that the medium of the guest agent came in.
    */
   dvdDrives?: {
     /**
-     * Name of the drive in spec.dvdDrives.
+     * Name of the drive in spec.dvdDrives; aetherv-guest for the one that the medium of the guest agent came in, unless spec.dvdDrives has it.
      */
     name: string;
     /**
