@@ -26,7 +26,7 @@ import type { Monitoring } from "./monitoring.ts";
 import type { Parts } from "./parts.ts";
 import { dataPaths } from "./paths.ts";
 import { clusterSigner } from "./clusterSigner.ts";
-import { checkSocketPath, openJournal, type Plane } from "./plane.ts";
+import { checkSocketPath, leadLost, openJournal, type Plane } from "./plane.ts";
 import { version } from "./version.ts";
 import { wire, type Wired } from "./wiring.ts";
 
@@ -84,7 +84,9 @@ export const startKubernetesPlane = async (
     if (shards) return await lead(standby, shards, signal);
   } catch (error) {
     await leave(standby);
-    throw error;
+    if (!signal.aborted) throw error;
+    log.info({ err: error }, "told to end while it began to lead");
+    return undefined;
   }
   await leave(standby);
   return undefined;
@@ -190,7 +192,8 @@ const lead = async (standby: Standby, shards: Shards, ending: AbortSignal): Prom
     return await run(standby, shards, { ...wired, records, events, controlPlaneId });
   } catch (error) {
     await shards.release();
-    throw error;
+    // Whatever was under way then fails with it.
+    throw shards.lost.aborted && !ending.aborted ? new ControlError("Unavailable", leadLost) : error;
   }
 };
 

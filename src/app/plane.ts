@@ -33,6 +33,9 @@ export interface PlaneOptions extends Parts {
   readonly console?: ConsoleChoice | undefined;
 }
 
+/** Why a process whose Lease went ends: whoever started it starts it again. */
+export const leadLost = "another process leads now, or the API server could not be reached in time: this one ends";
+
 /** A control plane at work in this process. */
 export interface Plane {
   readonly control: ControlPlane;

@@ -16,7 +16,7 @@ import type { KubernetesOptions } from "./kubernetes.ts";
 import { createLogger } from "./logger.ts";
 import type { Monitoring, MonitoringOptions } from "./monitoring.ts";
 import { dataPaths } from "./paths.ts";
-import { startPlane, type Plane } from "./plane.ts";
+import { leadLost, startPlane, type Plane } from "./plane.ts";
 import { systemRandom } from "./random.ts";
 
 const drawMs = 200;
@@ -235,7 +235,7 @@ class Show {
   /** Ends with an error, so that whoever started the process starts it again. */
   #lost(): number {
     this.#draw?.done();
-    this.#terminal.err("another process leads now, or the API server could not be reached in time: this one ends\n");
+    this.#terminal.err(`${leadLost}\n`);
     return 1;
   }
 
