@@ -22,6 +22,8 @@ export interface Bench {
   objects(): Promise<readonly Resource[]>;
   /** Folder of the simulated host's state. */
   readonly host: string;
+  /** How long to wait before it is asked again: an API server has several lists to make each time. */
+  readonly pollMs: number;
   dispose(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export const fileBench = async (): Promise<Bench> => {
   return {
     folder,
     host: join(folder, "data/simulated/hv1"),
+    pollMs: 200,
     launch: (env) => start(folder, ["--files", files, "--deletion-delay", "0s"], env),
     declare: async (world) => {
       for (const name of ["hosts", "a", "b"]) {
@@ -78,6 +81,7 @@ export const clusterBench = async ({ client, kubeconfig }: KubeApi): Promise<Ben
   return {
     folder,
     host: join(folder, "data/simulated/hv1"),
+    pollMs: 1000,
     launch: (env) => start(folder, words, env),
     declare: async (world) => {
       const wanted = objectsIn(world);

@@ -22,7 +22,6 @@ const hook = fileURLToPath(new URL("hook.ts", import.meta.url));
 const PATIENCE_MS = 180_000;
 /** Longer than the interval between two inventories, which is where endless work shows. */
 const SILENCE_MS = 6_500;
-const POLL_MS = 200;
 
 export interface Run {
   /** Whether the kill came: what time brings may differ from the run in which the point was seen. */
@@ -136,7 +135,7 @@ class Life {
       const open = await why().catch((error: unknown) => String(error));
       if (open === undefined) return;
       if (Date.now() > end) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${open}`);
-      await sleep(POLL_MS);
+      await sleep(this.#bench.pollMs);
     }
   }
 
