@@ -3,6 +3,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureKubectl } from "../../scripts/rigs/kubectl.ts";
 import type { Resource } from "../../src/api/resource.ts";
+import { openSigner, parseSigner } from "../../src/guest/signer.ts";
 import type { KubeClient } from "../../src/stores/kubernetes/client.ts";
 import { collectionPath } from "../../src/stores/kubernetes/paths.ts";
 import { ClusterProxy } from "../support/clusterProxy.ts";
@@ -139,21 +140,57 @@ describe("kubectl aetherv", { timeout: 120_000 }, () => {
     const edited = made.find(({ kind }) => kind === "VirtualMachine") as Resource;
     const file = join(data, "edited.json");
     const { apiVersion, kind, metadata, spec } = edited;
-    const more = { ...(spec as object), cpu: { count: 8 } };
+    const guest = { ...(spec as { guest: object }).guest, hostname: "planted-shop" };
+    const more = { ...(spec as object), cpu: { count: 8 }, guest };
     await writeFile(
       file,
       JSON.stringify({ apiVersion, kind, metadata: { name: metadata.name, namespace: "default" }, spec: more }),
     );
-    expect(await run("plan", "-f", file)).toMatchObject({
-      code: 2,
-      out: expect.stringContaining("spec.cpu.count") as unknown,
-    });
+    const planned = await run("plan", "-f", file);
+    expect(planned.code).toBe(2);
+    expect(planned.out).toContain("spec.cpu.count");
+    expect(planned.out).toMatch(/~ guest: hostname +# applied in the running guest/);
+    expect(planned.out).not.toContain("planted");
     expect(await ok("status")).toMatch(/Running: +pid/);
     const [job = ""] = /01[0-9A-Z]{24}/.exec(await ok("jobs", "--object", "vm/web")) ?? [];
     expect(await ok("jobs", job)).toContain("Request:");
     // What went to the Service holds no credential of the caller.
     expect(proxy.passed.length).toBeGreaterThan(0);
     for (const headers of proxy.passed) expect(headers).not.toHaveProperty("authorization");
+  });
+
+  it("changes the key that signs guest configurations, with the caller's own rights to the Secret", async () => {
+    const keys = async (): Promise<{ text: string; version: string }> => {
+      const path = "/api/v1/namespaces/default/secrets/aetherv-signer";
+      const { data: values, metadata } = await client.call<{
+        data: Record<string, string>;
+        metadata: { resourceVersion: string };
+      }>({ verb: "get", path });
+      return { text: atob(values["signer.json"] ?? ""), version: metadata.resourceVersion };
+    };
+    const fingerprintOf = async (): Promise<string> => (await openSigner(parseSigner((await keys()).text))).fingerprint;
+    const rotate = ["guest", "rotate-signer", "--kubeconfig", env["KUBECONFIG"] ?? ""];
+    const before = await fingerprintOf();
+    const { version } = await keys();
+    const here = ["--control-plane-namespace", "default"];
+    expect(await run(...rotate, "--context", "viewer", ...here)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/ is forbidden: User "system:serviceaccount:default:viewer"/) as unknown,
+    });
+    expect((await keys()).version).toBe(version);
+    const words = [...rotate, "--context", "admin", ...here];
+    // Of the program itself, which is about a data folder unless a cluster is named.
+    const { code, out, err } = await execute(process.execPath, [join(root, "src/app/main.ts"), ...words], env);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const after = await fingerprintOf();
+    expect(after).not.toBe(before);
+    expect(out).toContain(`old key: ${before}\nnew key: ${after}\nguests follow from 1 older key,`);
+    expect(out).toContain("restart the control plane (kubectl rollout restart)");
+    expect(await ok(...rotate, "--context", "admin")).toContain(`old key: ${after}\n`);
+    expect(parseSigner((await keys()).text).handovers).toHaveLength(2);
+    expect(out).not.toMatch(/PRIVATE|digestKey/);
+    const missing = await run(...rotate, "--context", "admin", "--control-plane-namespace", "other");
+    expect(missing).toMatchObject({ code: 1, err: expect.stringContaining("no ConfigMap aetherv-identity") as unknown });
   });
 
   it("leaves the judgement to the cluster's RBAC", async () => {
