@@ -80,7 +80,8 @@ export const adapterName = (adapter: NetworkAdapter): string =>
   `${adapter.metadata.name}.${adapter.metadata.uid.slice(0, 8)}`;
 
 /** The same object without members that are undefined. */
-export const compact = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+export const compact = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } => {
+  const present: Partial<T> = {};
+  for (const key of Object.keys(value) as (keyof T)[]) if (value[key] !== undefined) present[key] = value[key];
+  return present as { [K in keyof T]: Exclude<T[K], undefined> };
+};

@@ -33,7 +33,7 @@ export const merge = (
   });
 
 /** RFC 3339 in whole seconds, as metav1.Time keeps times. */
-export const secondsText = (time: Date): string => time.toISOString().replace(/\.\d{3}Z$/, "Z");
+export const secondsText = (time: Date): string => `${time.toISOString().slice(0, -".000Z".length)}Z`;
 
 export const findCondition = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
   conditions?.find((one) => one.type === type);

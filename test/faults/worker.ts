@@ -4,6 +4,8 @@ import type { Order } from "./simulate.ts";
 process.once("message", (order: Order) => {
   const run = async (): Promise<void> => {
     const { from, to, step, store, trace } = order;
+    // Every fault and every signal that fires would note where it was made; the replay of a seed that failed tells it.
+    if (!trace) Error.stackTraceLimit = 0;
     for (let seed = from; seed < to; seed += step) {
       const outcome = await simulate(seed, { trace: trace ? "keep" : "drop", stores: store && [store] });
       process.send?.(outcome);

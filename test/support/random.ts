@@ -17,7 +17,9 @@ export class SeededRandom implements Random {
   }
 
   #digits(count: number, alphabet: string): string {
-    return Array.from({ length: count }, () => alphabet[Math.floor(this.next() * alphabet.length)]).join("");
+    let text = "";
+    for (let drawn = 0; drawn < count; drawn += 1) text += alphabet[Math.floor(this.next() * alphabet.length)];
+    return text;
   }
 
   uuid(): string {

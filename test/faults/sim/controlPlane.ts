@@ -61,6 +61,7 @@ export const startControlPlane = async (
     transportFor: ({ name }) => network.transport(process, host(name)),
     onChange: (name, { uids, host: self }) => controller.wakeHost(name, uids === "all" ? "all" : { uids, host: self }),
   });
+  process.atBurial(() => void hosts.stop({ graceMs: 0 }));
   const parts = { store, hosts, kinds, clock, random, log, events, controlPlaneId, massDelete };
   const controller: Controller = new Controller(parts);
   const stopping = AbortSignal.any(opened.lost ? [ending, opened.lost] : [ending]);

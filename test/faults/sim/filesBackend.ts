@@ -176,10 +176,10 @@ export class FilesBackend implements Backend {
 
 /** Lies among the manifests, is saved and torn as they are, and may be told by nobody. */
 const secretText = stringify({
+  stringData: { password: plantedSecret, username: "admin" },
   apiVersion: "v1",
-  kind: "Secret",
   metadata: { name: "planted", namespace: "default" },
-  stringData: { username: "admin", password: plantedSecret },
+  kind: "Secret",
 });
 
 const objectIn = (text: string | undefined): Resource | undefined =>

@@ -13,7 +13,7 @@ import type { BackendParts } from "./backends.ts";
 import { ApiModel, type Asked, type Change } from "./kube/apiModel.ts";
 import { placeOf } from "./kube/places.ts";
 import { KubeWires } from "./kube/wire.ts";
-import { keyOfManifest } from "./memoryBackend.ts";
+import { isSame, keyOfManifest } from "./memoryBackend.ts";
 import type { Process } from "./process.ts";
 import { Records } from "./records.ts";
 
@@ -25,7 +25,7 @@ export class KubernetesBackend implements Backend {
   readonly model: ApiModel;
   readonly wires: KubeWires;
   readonly #records = new Records();
-  readonly #applied = new Map<string, string>();
+  readonly #applied = new Map<string, Manifest>();
   readonly #written: string[] = [];
   readonly #pageSize: number;
 
@@ -63,14 +63,13 @@ export class KubernetesBackend implements Backend {
   #apply(key: string, manifest: Manifest): void {
     const present = this.#parts.truth.get(key);
     if (present?.metadata.deletionTimestamp !== undefined) return;
-    const text = JSON.stringify(manifest.spec);
-    if (present && this.#applied.get(key) === text) return;
+    if (present && isSame(this.#applied.get(key), manifest)) return;
     const { kind, metadata, spec } = manifest;
     const path = collectionPath(kind, metadata.namespace);
     const body = { apiVersion, kind, metadata, spec };
     if (!present) this.#ask({ method: "POST", path, query: {}, body });
     else this.#ask({ method: "PUT", path: objectPath(keyOf(present)), query: {}, body: { ...present, spec } });
-    this.#applied.set(key, text);
+    this.#applied.set(key, manifest);
   }
 
   /** The user's own requests meet no trouble. What the server refuses would be a defect of the simulation. */
@@ -94,6 +93,7 @@ export class KubernetesBackend implements Backend {
     const times = { ...defaultTimes, pageSize: this.#pageSize };
     const store = new KubernetesStore({ client, namespaces: "all", clock, random, log, times });
     const following = new AbortController();
+    process.atBurial(() => following.abort());
     const running = store.run(following.signal);
     const lease = { client, clock, random, log, namespace: client.namespace, name: "aetherv", identity: process.name };
     const term = await acquireLease(lease, ending);

@@ -2,6 +2,7 @@ import { keyOf, keyText, type Key } from "../../../src/api/resource.ts";
 import type { Store } from "../../../src/engine/ports.ts";
 import { modelValidation } from "../../../src/app/validation.ts";
 import { MemoryStore } from "../../../src/stores/memory/store.ts";
+import { equalJson } from "../../../src/stores/equal.ts";
 import type { Manifest } from "../../support/plane.ts";
 import type { Backend, Opened } from "./backend.ts";
 import type { Chance } from "./chance.ts";
@@ -24,7 +25,7 @@ export class MemoryBackend implements Backend {
   readonly #store: MemoryStore;
   readonly #parts: Parts;
   readonly #records = new Records();
-  readonly #applied = new Map<string, string>();
+  readonly #applied = new Map<string, Manifest>();
   #epoch = 0;
   #newest: Process | undefined;
 
@@ -44,10 +45,9 @@ export class MemoryBackend implements Backend {
     for (const [key, manifest] of wanted) {
       const present = this.#parts.truth.get(key);
       if (present?.metadata.deletionTimestamp !== undefined) continue;
-      const text = JSON.stringify(manifest);
-      if (present && this.#applied.get(key) === text) continue;
+      if (present && isSame(this.#applied.get(key), manifest)) continue;
       await this.#store.apply(manifest);
-      this.#applied.set(key, text);
+      this.#applied.set(key, manifest);
     }
     for (const object of this.#parts.truth.list())
       if (!wanted.has(keyText(keyOf(object))) && object.metadata.deletionTimestamp === undefined)
@@ -117,6 +117,9 @@ export class MemoryBackend implements Backend {
 
   heal(): void {}
 }
+
+/** The same documents are asked for again and again: most are the very same. */
+export const isSame = (a: Manifest | undefined, b: Manifest): boolean => a === b || equalJson(a, b);
 
 export const keyOfManifest = ({ kind, metadata }: Pick<Manifest, "kind" | "metadata">): Key => ({
   kind,

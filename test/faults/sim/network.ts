@@ -47,8 +47,13 @@ export class Network {
           isCut: () => this.#cut.has(host.name),
         });
         this.#links.add(link);
-        signal.addEventListener("abort", () => link.close(), { once: true });
-        link.onClose(() => this.#links.delete(link));
+        const close = (): void => link.close();
+        signal.addEventListener("abort", close, { once: true });
+        process.atBurial(close);
+        link.onClose(() => {
+          this.#links.delete(link);
+          signal.removeEventListener("abort", close);
+        });
         return link;
       },
       oneShot: async (input, onError, signal) => {

@@ -40,6 +40,8 @@ export class Process {
   #endsAt: number;
   readonly #onEnd: () => void;
   #deals = 0;
+  #buried = false;
+  readonly #burials: (() => void)[] = [];
 
   constructor({ name, scheduler, chance, climate, endsAt, onEnd }: ProcessParts) {
     this.name = name;
@@ -50,7 +52,9 @@ export class Process {
     this.#onEnd = onEnd ?? (() => undefined);
     this.clock = {
       now: () => new Date(scheduler.ms + this.skewMs),
-      sleep: (ms, signal) => sleeping((run) => this.later(ms, "", run), signal),
+      // A graceful stop at the burial waits for nothing.
+      sleep: (ms, signal) =>
+        this.#buried && ms === 0 ? Promise.resolve() : sleeping((run) => this.later(ms, "", run), signal),
     };
   }
 
@@ -124,6 +128,19 @@ export class Process {
     this.#backlog = [];
     this.scheduler.note(`${this.name} ${how}`);
     this.#onEnd();
+  }
+
+  /**
+   * What lets go of this process's world, once the run is over. Node keeps every signal made of others that somebody listens to, and a killed
+   * process never ends its own.
+   */
+  atBurial(letGo: () => void): void {
+    this.#burials.push(letGo);
+  }
+
+  bury(): void {
+    this.#buried = true;
+    for (const letGo of this.#burials.splice(0)) letGo();
   }
 
   pause(): void {

@@ -49,15 +49,17 @@ export const simulate = async (seed: number, options: RunOptions = {}): Promise<
   } catch (error) {
     problems = [`the simulation itself failed: ${error instanceof Error ? error.stack : String(error)}`];
   }
-  return {
+  const outcome: Outcome = {
     seed,
     store,
     hash: scheduler.hash,
     problems: [...simulation.alarms, ...problems],
-    trace: scheduler.trace,
+    trace: [...scheduler.trace],
     events: scheduler.ran,
     seconds: Math.round((scheduler.ms - began) / 1000),
   };
+  await simulation.close();
+  return outcome;
 };
 
 /** People and their tools annotate things while the control plane has just begun with them. */

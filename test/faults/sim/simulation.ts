@@ -188,6 +188,14 @@ export class Simulation {
     for (const id of diskIds) this.#invariants.excuse(id);
   }
 
+  /** The run is over: what is left of it can be collected. */
+  async close(): Promise<void> {
+    this.supervisor.bury();
+    await this.scheduler.advance(0);
+    // A run never gives the event loop a turn, and without one nothing that waits for the collector is let go of.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
   /** Lets time pass; at most until something happened that must not. */
   async pass(ms: number): Promise<void> {
     await this.scheduler.advance(ms, () => this.alarms.length > 0);
@@ -215,7 +223,7 @@ export class Simulation {
     if (!isMistake(error) && (isInjected(error) || !this.settled)) return;
     const stack = error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(error);
     this.alarms.push(`${text}: ${stack}`);
-    this.scheduler.note(`ALARM ${text}: ${stack}`);
+    this.scheduler.note(`ALARM ${text}: ${error instanceof Error ? error.message : stack}`);
   }
 }
 

@@ -30,6 +30,8 @@ export interface SupervisorParts {
 export class Supervisor {
   readonly #parts: SupervisorParts;
   readonly #slots: (Incarnation | undefined)[];
+  /** All that there ever were. */
+  readonly #past: Incarnation[] = [];
   #count = 0;
   #calm = false;
 
@@ -66,6 +68,14 @@ export class Supervisor {
     for (const process of this.processes) {
       process.steady();
       process.resume();
+    }
+  }
+
+  /** The run is over: nothing that a process waited for may keep this world in memory. */
+  bury(): void {
+    for (const { ending, process } of this.#past) {
+      ending.abort();
+      process.bury();
     }
   }
 
@@ -115,6 +125,7 @@ export class Supervisor {
     const plane = start(process, ending.signal);
     const incarnation: Incarnation = { process, ending, plane, running: undefined };
     this.#slots[slot] = incarnation;
+    this.#past.push(incarnation);
     void plane.then(
       (running) => {
         incarnation.running = running;
