@@ -1,16 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +12,7 @@ import { heard, parameters, sealedItems } from "../../unit/guest-linux/control.t
 import { agentFolder, poolFile, poolItems, repository } from "../../unit/guest-linux/rig.ts";
 
 /** Why a guest of namespaces cannot be had here; undefined where it can. */
-export const whyNot = (): string | undefined => {
+export const whyNot = (network: Network = "ifupdown"): string | undefined => {
   if (process.getuid?.() !== 0) return "needs root for namespaces";
   const missing = ["unshare", "nsenter", "ip", "busybox", "openssl", "ping"].filter(
     (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status !== 0,
@@ -29,8 +20,7 @@ export const whyNot = (): string | undefined => {
   if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
   const tried = spawnSync("unshare", ["--net", "--mount", "sh", "-c", "mount -t tmpfs t /mnt"], { encoding: "utf8" });
   if (tried.status !== 0) return `no namespaces here: ${tried.stderr.trim()}`;
-  fetchPackage();
-  return packageFile() === undefined ? "apt-get could not download ifupdown" : undefined;
+  return fetchPackages(network) ? undefined : `apt-get could not download ${networks[network].join(", ")}`;
 };
 
 export const mac = "00155D010203";
@@ -45,17 +35,30 @@ const endProcess = (id: number): void => {
 
 type Report = NonNullable<ReturnType<typeof heard>>;
 
-const packages = join(repository, ".cache/rigs/guest-linux");
-const packageFile = (): string | undefined => {
-  const name = existsSync(packages) ? readdirSync(packages).find((one) => one.endsWith(".deb")) : undefined;
-  return name && join(packages, name);
-};
+/** What cares for the network in a guest, and the packages of Debian that bring it. */
+const networks = {
+  ifupdown: ["ifupdown"],
+  networkd: ["systemd", "systemd-resolved", "dbus-daemon"],
+  NetworkManager: ["network-manager", "dbus-daemon"],
+} as const;
 
-/** Debian's ifupdown, which the guest's network is configured by; downloaded once, never installed here. */
-const fetchPackage = (): void => {
-  if (packageFile() !== undefined) return;
-  mkdirSync(packages, { recursive: true });
-  spawnSync("apt-get", ["download", "-q", "ifupdown"], { cwd: packages, stdio: "ignore" });
+export type Network = keyof typeof networks;
+
+const packagesOf = (network: Network): string => join(repository, ".cache/rigs/guest-linux", network);
+
+/** Downloads what this machine lacks of the packages (at most about 12 MB), once; unpacked into guests, never installed here. */
+const fetchPackages = (network: Network): boolean => {
+  const folder = packagesOf(network);
+  const done = join(folder, "done");
+  if (existsSync(done)) return true;
+  mkdirSync(join(folder, "partial"), { recursive: true });
+  // Nothing of this machine's packages changes: no lock is needed.
+  const options = ["--download-only", "-y", "-q", "--no-install-recommends", "-o", "Debug::NoLocking=1"];
+  const place = ["-o", `Dir::Cache::archives=${folder}/`];
+  const ran = spawnSync("apt-get", ["install", ...options, ...place, ...networks[network]], { stdio: "ignore" });
+  if (ran.status !== 0) return false;
+  writeFileSync(done, "");
+  return true;
 };
 
 /** A guest of namespaces (test/rigs/guest-linux/start.sh) and its outside. */
@@ -68,9 +71,9 @@ export class NamespaceGuest {
   /** All that agents wrote to their logs. */
   log = "";
 
-  constructor() {
+  constructor(network: Network = "ifupdown") {
     const script = join(repository, "test/rigs/guest-linux/start.sh");
-    this.#rig = spawn("sh", [script, this.#folder, agentFolder, "00:15:5d:01:02:03", packageFile() ?? ""], {
+    this.#rig = spawn("sh", [script, this.#folder, agentFolder, "00:15:5d:01:02:03", packagesOf(network), network], {
       stdio: ["ignore", "ignore", "inherit"],
       // A process group of its own, so that `stop` ends all of it, ready or not.
       detached: true,

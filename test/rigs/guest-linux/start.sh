@@ -1,15 +1,16 @@
 #!/bin/sh
 # A guest of namespaces: this machine's own Debian root under an overlay, with network, mount, UTS and PID namespaces of its own.
-# start.sh FOLDER AGENT MAC PACKAGE: PACKAGE is Debian's ifupdown_*.deb, FOLDER/hyperv is its /var/lib/hyperv; the outside is a network namespace with 192.0.2.1 (a veth).
+# start.sh FOLDER AGENT MAC PACKAGES KIND: KIND cares for its network (network.sh) and comes from Debian's packages in the folder PACKAGES; FOLDER/hyperv is its
+# /var/lib/hyperv; the outside is a network namespace with 192.0.2.1 (a veth).
 # Writes the ids of the processes that hold both to FOLDER/outside.pid and FOLDER/guest.pid, and runs until it is ended.
 # shellcheck shell=dash
 set -eu
-folder=$1 agent=$2 mac=$3 package=$4 part=${5:-start}
+folder=$1 agent=$2 mac=$3 packages=$4 kind=$5 part=${6:-start}
 
 case $part in
   start)
     mkdir -p "$folder/layer" "$folder/root" "$folder/hyperv"
-    exec unshare --net --mount --fork --kill-child sh "$0" "$folder" "$agent" "$mac" "$package" outside
+    exec unshare --net --mount --fork --kill-child sh "$0" "$folder" "$agent" "$mac" "$packages" "$kind" outside
     ;;
   outside)
     # Layers on a tmpfs: an overlay cannot lie on an overlay.
@@ -17,7 +18,7 @@ case $part in
     mkdir "$folder/layer/upper" "$folder/layer/work"
     mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/layer/upper,workdir=$folder/layer/work" "$folder/root"
     ip link set lo up
-    unshare --net --mount --uts --ipc --pid --fork --kill-child sh "$0" "$folder" "$agent" "$mac" "$package" guest &
+    unshare --net --mount --uts --ipc --pid --fork --kill-child sh "$0" "$folder" "$agent" "$mac" "$packages" "$kind" guest &
     inner=$!
     # Ends with an error when the guest does.
     guest=''
@@ -41,21 +42,20 @@ case $part in
   guest)
     root="$folder/root"
     mount -t proc proc "$root/proc"
-    mount -t sysfs sysfs "$root/sys"
+    # Read-only: daemons then know that there is no udev, and take interfaces as they come.
+    mount -t sysfs -o ro sysfs "$root/sys"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
     mkdir -p "$root/var/lib/hyperv" "$root/opt/agent" "$root/usr/local/sbin" "$root/etc/sudoers.d" "$root/etc/rc2.d"
     mount --bind "$folder/hyperv" "$root/var/lib/hyperv"
     mount --bind "$agent" "$root/opt/agent"
-    rm -rf "$root/etc/netplan" "$root/etc/resolv.conf" "$root/etc/network"
+    # Out of the packages: nothing is installed on this machine.
+    for package in "$packages"/*.deb; do
+      [ -e "$package" ] || continue
+      dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$root"
+    done
+    rm -rf "$root/etc/netplan" "$root/etc/resolv.conf" "$root/etc/network" "$root/etc/systemd/network" "$root/etc/NetworkManager/system-connections"
     mkdir -p "$root/etc/network"
-    # Out of the package: nothing is installed on this machine. busybox of Debian has an ifup without IPv4.
-    dpkg-deb -x "$package" "$folder/layer/package"
-    cp -a "$folder/layer/package/sbin/." "$root/usr/local/sbin/"
-    cp -a "$folder/layer/package/lib/ifupdown" "$root/usr/lib/"
-    mkdir -p "$root/run/network"
-    printf 'auto lo\niface lo inet loopback\n' >"$root/etc/network/interfaces"
-    mkdir -p "$root/var/run" "$root/etc/network/if-up.d" "$root/etc/network/if-pre-up.d" "$root/etc/network/if-down.d" "$root/etc/network/if-post-down.d"
     echo 'nameserver 192.0.2.99' >"$root/etc/resolv.conf"
     echo 'old-name' >"$root/etc/hostname"
     hostname old-name
@@ -70,6 +70,9 @@ case $1 in
 esac
 EOF
     chmod 755 "$root/etc/init.d/beacon"
+    # shellcheck source=network.sh
+    . "${0%/*}/network.sh"
+    "network_$kind"
     : >"$folder/ready"
     exec chroot "$root" sh -c 'while :; do sleep 1000 & wait; done'
     ;;

@@ -127,7 +127,8 @@ test("shellcheck finds nothing", { timeout }, (context) => {
   const files = ["aetherv-guest", "install.sh", "aetherv-guest.openrc", ...parts];
   const found = spawnSync("shellcheck", files, { cwd: agentFolder, encoding: "utf8" });
   expect(found.stdout).toBe("");
-  const rig = spawnSync("shellcheck", ["-s", "dash", join(repository, "test/rigs/guest-linux/start.sh")], {
+  const rig = spawnSync("shellcheck", ["-x", "-s", "dash", "start.sh", "network.sh"], {
+    cwd: join(repository, "test/rigs/guest-linux"),
     encoding: "utf8",
   });
   expect(rig.stdout).toBe("");
