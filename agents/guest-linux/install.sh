@@ -38,20 +38,26 @@ chmod 755 "$target.new/aetherv-guest"
 rm -rf "$target"
 mv "$target.new" "$target"
 
+# For each init that there is a place for: Debian has systemd's folder under OpenRC, too. The one that runs starts it.
+placed=''
 if [ -d "$root/etc/systemd/system" ]; then
+  placed=systemd
   cp "$here/aetherv-guest.service" "$root/etc/systemd/system/aetherv-guest.service"
   chmod 644 "$root/etc/systemd/system/aetherv-guest.service"
   mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
   ln -sf ../aetherv-guest.service "$root/etc/systemd/system/multi-user.target.wants/aetherv-guest.service"
-  if [ -z "$root" ] && [ -d /run/systemd/system ]; then
-    systemctl daemon-reload
-    systemctl restart --no-block aetherv-guest.service
-  fi
-elif [ -d "$root/etc/runlevels/default" ]; then
+fi
+if [ -d "$root/etc/runlevels/default" ]; then
+  placed="$placed openrc"
   cp "$here/aetherv-guest.openrc" "$root/etc/init.d/aetherv-guest"
   chmod 755 "$root/etc/init.d/aetherv-guest"
   ln -sf /etc/init.d/aetherv-guest "$root/etc/runlevels/default/aetherv-guest"
-  if [ -z "$root" ]; then rc-service aetherv-guest restart; fi
-else
-  complain "neither systemd nor OpenRC is there: start $target/aetherv-guest run by your own means"
+fi
+[ -n "$placed" ] || complain "neither systemd nor OpenRC is there: start $target/aetherv-guest run by your own means"
+[ -z "$root" ] || exit 0
+if [ -d /run/systemd/system ]; then
+  systemctl daemon-reload
+  systemctl restart --no-block aetherv-guest.service
+elif [ -d /run/openrc ]; then
+  rc-service aetherv-guest restart
 fi

@@ -35,9 +35,10 @@ const endProcess = (id: number): void => {
 
 type Report = NonNullable<ReturnType<typeof heard>>;
 
-/** What cares for the network in a guest, and the packages of Debian that bring it. */
+/** What cares for the network in a guest (`openrc`: ifupdown, and OpenRC for services), and the packages of Debian that bring it. */
 const networks = {
   ifupdown: ["ifupdown"],
+  openrc: ["openrc", "ifupdown"],
   networkd: ["systemd", "systemd-resolved", "dbus-daemon"],
   NetworkManager: ["network-manager", "dbus-daemon"],
 } as const;

@@ -8,6 +8,17 @@ network_ifupdown() {
   printf 'auto lo\niface lo inet loopback\n' >"$root/etc/network/interfaces"
 }
 
+# With OpenRC as far as it has to be for services to start: what its own `openrc sysinit` makes.
+network_openrc() {
+  network_ifupdown
+  for name in starting started stopping inactive wasinactive failed hotplugged daemons options exclusive scheduled tmp; do
+    mkdir -p "$root/run/openrc/$name"
+  done
+  : >"$root/run/openrc/softlevel"
+  : >"$root/etc/fstab"
+  printf '#!/sbin/openrc-run\ncommand=/usr/bin/sleep\ncommand_args=100000\ncommand_background=true\npidfile=/run/beacon.pid\n' >"$root/etc/init.d/beacon"
+}
+
 # With systemd-resolved, which the name servers of networkd are for.
 network_networkd() {
   mkdir -p "$root/etc/systemd/network"
