@@ -49,12 +49,18 @@ export interface Order {
 const { from, count, workers, store, plant, first, trace } = options();
 const summary = new Summary({ count, trace, out: (text) => process.stdout.write(text), tty: process.stdout.isTTY });
 const worker = fileURLToPath(new URL("worker.ts", import.meta.url));
+const compiled = fileURLToPath(new URL("../../.cache/compiled", import.meta.url));
 const hook = plant === undefined ? [] : ["--import", new URL(`plants/hook.ts?${plant}`, import.meta.url).href];
 const children: ChildProcess[] = [];
 
 const work = (index: number): Promise<void> =>
   new Promise((resolve) => {
-    const child = fork(worker, { execArgv: [...process.execArgv, ...hook], serialization: "advanced" });
+    const child = fork(worker, {
+      // A world is short-lived: most of it is garbage before a larger young generation is full.
+      execArgv: [...process.execArgv, "--max-semi-space-size=32", ...hook],
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled },
+      serialization: "advanced",
+    });
     children.push(child);
     const step = Math.min(workers, count);
     child.send({ from: from + index, to: from + count, step, store, trace } satisfies Order);

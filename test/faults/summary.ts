@@ -19,6 +19,9 @@ export class Summary {
   #told = performance.now();
   #done = 0;
   #events = 0;
+  #steps = 0;
+  #effects = 0;
+  #faults = 0;
   #seconds = 0;
 
   constructor(parts: SummaryParts) {
@@ -29,6 +32,9 @@ export class Summary {
     const { trace, out } = this.#parts;
     this.#done += 1;
     this.#events += outcome.events;
+    this.#steps += outcome.steps;
+    this.#effects += outcome.effects;
+    this.#faults += outcome.faults;
     this.#seconds += outcome.seconds;
     if (trace) out(`${outcome.trace.join("\n")}\nseed ${outcome.seed}: hash ${outcome.hash}\n`);
     if (outcome.problems.length > 0) this.#failure(outcome);
@@ -68,6 +74,8 @@ export class Summary {
       `${tty ? "\r" : ""}${this.#done} seeds in ${seconds} s (${this.#rate()} ms a seed): ${this.#events} events in ${hours} virtual hours, ` +
         `${this.#failed.length} failed${this.#failed.length > 0 ? `: ${this.#failed.slice(0, 20).join(", ")}` : ""}\n`,
     );
+    const mean = (sum: number): string => (sum / Math.max(1, this.#done)).toFixed(1);
+    out(`a seed has ${mean(this.#steps)} steps, ${mean(this.#effects)} effects and ${mean(this.#faults)} faults\n`);
     if (this.#brokenBy !== undefined) out(`${this.#brokenBy}\n`);
     return this.#failed.length > 0 || this.#brokenBy !== undefined ? 1 : 0;
   }

@@ -51,6 +51,8 @@ const foul = (chance: Chance): Weather => {
 
 export class Climate {
   #weather: Weather;
+  /** So many things went wrong by chance. */
+  struck = 0;
 
   constructor(chance: Chance, begins: "foul" | "fair" = "foul") {
     this.#weather = begins === "foul" ? foul(chance) : fair;
@@ -74,7 +76,24 @@ export class Climate {
     const { storeFails, answerLost } = this.#weather;
     if (storeFails === 0 && answerLost === 0) return "well";
     const drawn = chance.next();
-    if (drawn < storeFails) return "before";
-    return drawn < storeFails + answerLost ? "after" : "well";
+    if (drawn >= storeFails + answerLost) return "well";
+    this.struck += 1;
+    return drawn < storeFails ? "before" : "after";
+  }
+
+  /** Of opening a session. */
+  opening(chance: Chance): "well" | "hangs" | "fails" {
+    const { connectHangs, connectFails } = this.#weather;
+    const drawn = chance.next();
+    if (drawn >= connectHangs + connectFails) return "well";
+    this.struck += 1;
+    return drawn < connectHangs ? "hangs" : "fails";
+  }
+
+  /** Whether this goes wrong now. */
+  strikes(what: Exclude<keyof Weather, "delayMs">, chance: Chance): boolean {
+    const strikes = chance.is(this.#weather[what]);
+    if (strikes) this.struck += 1;
+    return strikes;
   }
 }

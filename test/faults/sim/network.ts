@@ -31,13 +31,12 @@ export class Network {
     const { chance, climate, scheduler } = process;
     return {
       session: async (signal) => {
-        const { connectFails, connectHangs } = climate.now;
-        const drawn = chance.next();
+        const opening = climate.opening(chance);
         await arrives(process, signal);
-        if (this.#cut.has(host.name) || drawn < connectHangs) await never(signal);
+        if (this.#cut.has(host.name) || opening === "hangs") await never(signal);
         const refusal = this.#refusals.get(host.name);
         if (refusal) throw new TransportError(refusal);
-        if (drawn < connectHangs + connectFails) throw refused();
+        if (opening === "fails") throw refused();
         const channel = await host.session(new AbortController().signal);
         const link = new Link({
           process,
@@ -61,7 +60,7 @@ export class Network {
         if (this.#cut.has(host.name)) await never(signal);
         const refusal = this.#refusals.get(host.name);
         if (refusal) throw new TransportError(refusal);
-        if (chance.is(climate.now.connectFails)) throw refused();
+        if (climate.strikes("connectFails", chance)) throw refused();
         const answer = await host.oneShot(input, onError);
         await scheduler.sleep(climate.delay(chance), `${process.name} one-shot answer`);
         return new Promise((resolve) => process.deliver(() => resolve(answer)));
@@ -148,21 +147,20 @@ class Link implements AgentChannel {
     if (process.ended) return;
     sent(line);
     this.#send("out", `${process.name} asks ${wordOf(line)}`, () => channel.send(line));
-    if (process.chance.is(process.climate.now.sessionBreaks))
+    if (process.climate.strikes("sessionBreaks", process.chance))
       this.#send("out", "the session breaks", () => this.drop());
   }
 
   #come(line: string): void {
     const { process } = this.#parts;
     const { chance, climate } = process;
-    const { lineTwice, lineSlow } = climate.now;
     const isResult = line.startsWith('{"type":"result"');
     const arrive = (): void => process.deliver(() => this.#over || this.#inbox.line(line));
     // Late results are overtaken: agents that run one job a session have a channel for each.
-    if (isResult && chance.is(lineSlow))
+    if (isResult && climate.strikes("lineSlow", chance))
       process.scheduler.at(chance.wide(100, 30_000), `${process.name} is answered late`, arrive);
     else this.#send("in", isResult ? `${process.name} is answered` : "", arrive);
-    if (isResult && chance.is(lineTwice))
+    if (isResult && climate.strikes("lineTwice", chance))
       process.scheduler.at(chance.wide(1, 20_000), `${process.name} is answered again`, arrive);
   }
 

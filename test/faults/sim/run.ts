@@ -13,6 +13,10 @@ export interface Outcome {
   /** What went wrong; empty for a good run. */
   readonly problems: readonly string[];
   readonly trace: readonly string[];
+  /** What it was about: happenings of the story, effects on hosts, things that went wrong by chance. */
+  readonly steps: number;
+  readonly effects: number;
+  readonly faults: number;
   /** Events, and virtual seconds. */
   readonly events: number;
   readonly seconds: number;
@@ -33,6 +37,7 @@ export const simulate = async (seed: number, options: RunOptions = {}): Promise<
   const began = scheduler.ms;
   const notes = chance.fork("notes");
   let problems: readonly string[] = [];
+  let taken = 0;
   try {
     for (const { host } of simulation.hosts.values()) host.behaviour = { faults: rules };
     simulation.supervisor.begin();
@@ -43,6 +48,7 @@ export const simulate = async (seed: number, options: RunOptions = {}): Promise<
       if (simulation.alarms.length > 0) break;
       scheduler.note(`-> ${JSON.stringify(happening.what === "edit" ? { what: "edit" } : happening)}`);
       await happen(simulation, happening);
+      taken += 1;
       if (happening.what === "edit") takeNotes(simulation, notes);
     }
     if (simulation.alarms.length === 0) problems = await end(simulation);
@@ -55,6 +61,9 @@ export const simulate = async (seed: number, options: RunOptions = {}): Promise<
     hash: scheduler.hash,
     problems: [...simulation.alarms, ...problems],
     trace: [...scheduler.trace],
+    steps: taken,
+    effects: simulation.effects,
+    faults: simulation.climate.struck,
     events: scheduler.ran,
     seconds: Math.round((scheduler.ms - began) / 1000),
   };

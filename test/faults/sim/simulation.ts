@@ -127,9 +127,11 @@ export class Simulation {
           scheduler.note(`${name} ${entry.at} ${entry.operation} ${entry.point ?? ""}${entry.code ?? ""}`);
         },
         betweenEffects: async () => {
-          const { agentKilled, effectSlow } = climate.now;
-          if (chance.is(agentKilled)) watched.host.kill();
-          await scheduler.sleep(chance.is(effectSlow) ? chance.wide(100, 40_000) : chance.next() * 20, "");
+          if (climate.strikes("agentKilled", chance)) watched.host.kill();
+          await scheduler.sleep(
+            climate.strikes("effectSlow", chance) ? chance.wide(100, 40_000) : chance.next() * 20,
+            "",
+          );
         },
       }),
     };
@@ -140,6 +142,12 @@ export class Simulation {
     const found = this.hosts.get(name);
     if (!found) throw new Error(`no host ${name}`);
     return found;
+  }
+
+  /** Changes of hosts that jobs have made. */
+  get effects(): number {
+    const records = [...this.hosts.values()].flatMap(({ watch }) => watch.audit);
+    return records.filter(({ at }) => at === "effect").length;
   }
 
   get plane(): RunningPlane | undefined {

@@ -64,7 +64,7 @@ export class WatchStream {
   #send(bytes: Uint8Array): void {
     const { process } = this.#parts;
     const { scheduler, climate, chance } = process;
-    if (chance.is(climate.now.lineSlow)) this.#free = Math.max(this.#free, scheduler.ms + chance.wide(100, 20_000));
+    if (climate.strikes("lineSlow", chance)) this.#free = Math.max(this.#free, scheduler.ms + chance.wide(100, 20_000));
     this.#free = Math.max(this.#free + 0.001, scheduler.ms + climate.delay(chance));
     scheduler.at(this.#free - scheduler.ms, `${process.name} hears news`, () =>
       process.deliver(() => this.#put({ bytes })),
