@@ -4,7 +4,7 @@ import { hasStatus } from "./conditions.ts";
 import { Dependents } from "./dependents.ts";
 import { hasten } from "./faultGate.ts";
 import { fileModeGuard, hostOf, MassDeleteGuard } from "./massDelete.ts";
-import { wantedVersion } from "./memory.ts";
+import { sameWishes } from "./memory.ts";
 import { withMaker } from "./objectWrites.ts";
 import { Paced } from "./paced.ts";
 import type { EngineParts } from "./parts.ts";
@@ -24,14 +24,10 @@ const statusUnread: ReadonlySet<string> = new Set(["VMHost"]);
 const defaultResyncMs = 600_000;
 /** A host at work has news with each job; those who only wait for it look no oftener. */
 const waitersMs = 500;
+/** With more keys than this in the queue nobody is woken on a chance: whoever waits is in the queue, or would only come behind them all. */
+const crowd = 1000;
 
 const hostKey = (name: string): Key => ({ kind: "VMHost", namespace: "", name });
-
-interface Known {
-  readonly resource: Resource;
-  /** See wantedVersion. */
-  readonly wanted: string;
-}
 
 /** The loop: turns changes of objects and hosts into keys, and keys into reconciles. */
 export class Controller {
@@ -40,7 +36,8 @@ export class Controller {
   readonly #reconciler: Reconciler;
   readonly #dependents = new Dependents();
   readonly #guard: MassDeleteGuard;
-  readonly #known = new Map<string, Known>();
+  /** As last seen, by key text. */
+  readonly #known = new Map<string, Resource>();
   readonly #keyOfUid = new Map<string, Key>();
   /** Objects that are on no host yet, by key text. */
   readonly #unplaced = new Map<string, Key>();
@@ -50,7 +47,12 @@ export class Controller {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#waiters = new Paced(parts.clock, waitersMs, this.#stopping.signal);
+    this.#waiters = new Paced({
+      clock: parts.clock,
+      ms: waitersMs,
+      signal: this.#stopping.signal,
+      isBusy: () => this.#queue.depth > crowd,
+    });
     this.#guard = new MassDeleteGuard({
       list: (kind) => parts.store.cache.list(kind),
       now: () => parts.clock.now(),
@@ -90,7 +92,7 @@ export class Controller {
 
   /** Everything is looked at again: other objects are this process's than before. */
   wakeAll(): void {
-    for (const { resource } of this.#known.values()) this.#queue.add(keyOf(resource), "normal");
+    for (const resource of this.#known.values()) this.#queue.add(keyOf(resource), "normal");
   }
 
   /**
@@ -172,11 +174,10 @@ export class Controller {
     const text = keyText(key);
     const before = this.#known.get(text);
     const resource = this.#parts.store.cache.get(key);
-    for (const freed of this.#guard.changed(resource, before?.resource)) this.#queue.add(keyOf(freed), "normal");
-    const wanted = resource && wantedVersion(resource);
+    for (const freed of this.#guard.changed(resource, before)) this.#queue.add(keyOf(freed), "normal");
     const refsBefore = this.#dependents.refsOf(key);
-    this.#remember(key, resource, wanted);
-    const statusOnly = before !== undefined && before.wanted === wanted && sameMetadata(before.resource, resource);
+    this.#remember(text, key, resource);
+    const statusOnly = before !== undefined && resource !== undefined && isStatusOnly(before, resource);
     // Its own status is its own writing: nothing new to itself.
     if (!statusOnly) this.#queue.add(key, "high");
     if (statusOnly && statusUnread.has(key.kind)) return;
@@ -189,18 +190,16 @@ export class Controller {
     this.#queue.add(key, key.kind === "VMHost" ? "low" : "normal");
   }
 
-  #remember(key: Key, resource: Resource | undefined, wanted: string | undefined): void {
-    const text = keyText(key);
+  #remember(text: string, key: Key, resource: Resource | undefined): void {
     const before = this.#known.get(text);
-    if (before && before.resource.metadata.uid !== resource?.metadata.uid)
-      this.#keyOfUid.delete(before.resource.metadata.uid);
+    if (before && before.metadata.uid !== resource?.metadata.uid) this.#keyOfUid.delete(before.metadata.uid);
     this.#unplaced.delete(text);
-    if (!resource || wanted === undefined) {
+    if (!resource) {
       this.#known.delete(text);
       this.#dependents.set(key, []);
       return;
     }
-    this.#known.set(text, { resource, wanted });
+    this.#known.set(text, resource);
     this.#keyOfUid.set(resource.metadata.uid, key);
     if (key.kind !== "VMHost" && hostOf(resource) === undefined) this.#unplaced.set(text, key);
     this.#dependents.set(key, this.#refs(resource));
@@ -244,7 +243,7 @@ export class Controller {
     while (!signal.aborted) {
       await this.#parts.clock.sleep(this.#parts.resyncMs ?? defaultResyncMs, signal);
       if (signal.aborted) return;
-      for (const { resource } of this.#known.values()) this.#queue.add(keyOf(resource), "low");
+      for (const resource of this.#known.values()) this.#queue.add(keyOf(resource), "low");
     }
   }
 }
@@ -257,6 +256,9 @@ const outcomeOf = (next: Next): ReconcileOutcome => {
 const isReady = ({ status }: Resource): boolean =>
   hasStatus((status as { readonly conditions?: readonly Condition[] } | undefined)?.conditions, "Ready", "True");
 
-const sameMetadata = (before: Resource, now: Resource | undefined): boolean =>
-  before.metadata.annotations?.[names.host] === now?.metadata.annotations?.[names.host] &&
-  before.metadata.finalizers?.length === now?.metadata.finalizers?.length;
+/** Whether nothing of it that anybody wishes or that tells its place changed. */
+const isStatusOnly = (before: Resource, now: Resource): boolean => sameMetadata(before, now) && sameWishes(before, now);
+
+const sameMetadata = ({ metadata: before }: Resource, { metadata: now }: Resource): boolean =>
+  before.annotations?.[names.host] === now.annotations?.[names.host] &&
+  before.finalizers?.length === now.finalizers?.length;

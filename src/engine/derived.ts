@@ -38,15 +38,17 @@ export interface Indexing<R extends Resource, T> {
  * change one after another must not make it anew each time.
  */
 export const indexed = <R extends Resource, T>({ kind, make, update }: Indexing<R, T>): ((objects: Objects) => T) => {
-  const known = new WeakMap<Objects, { readonly list: readonly R[]; readonly index: T }>();
+  // A list that only this holds is let go of, and with it what its objects were: the index is then made anew.
+  const known = new WeakMap<Objects, { readonly list: WeakRef<readonly R[]>; readonly index: T }>();
   return (objects) => {
     const list = objects.list(kind) as readonly R[];
     const found = known.get(objects);
-    if (found?.list === list) return found.index;
-    const index = found?.index ?? make();
-    const { gone, come } = difference(found?.list ?? [], list);
+    const before = found?.list.deref();
+    if (found && before === list) return found.index;
+    const index = (before && found?.index) ?? make();
+    const { gone, come } = difference(before ?? [], list);
     update(index, gone, come);
-    known.set(objects, { list, index });
+    known.set(objects, { list: new WeakRef(list), index });
     return index;
   };
 };

@@ -8,7 +8,9 @@ export interface Drift {
   readonly paths: ReadonlySet<string>;
 }
 
-export const noDrift: Drift = { generation: undefined, paths: new Set() };
+const nothing: ReadonlySet<string> = new Set();
+
+export const noDrift: Drift = { generation: undefined, paths: nothing };
 
 interface Told {
   readonly observedGeneration?: number;
@@ -23,7 +25,7 @@ interface Told {
 export const driftNow = (before: Drift, resource: Resource, plan: readonly Step[]): Drift => {
   const { generation, deletionTimestamp } = resource.metadata;
   const planned = new Set(pathsOf(plan));
-  if (planned.size === 0 || deletionTimestamp !== undefined) return { generation, paths: new Set() };
+  if (planned.size === 0 || deletionTimestamp !== undefined) return { generation, paths: nothing };
   const known = before.generation === generation ? [...before.paths] : [];
   const paths = new Set(known.filter((path) => planned.has(path)));
   const { observedGeneration, conditions, pendingChanges = [] } = (resource.status ?? {}) as Told;
@@ -31,7 +33,7 @@ export const driftNow = (before: Drift, resource: Resource, plan: readonly Step[
     const pending = new Set(pendingChanges.map(({ path }) => path));
     for (const path of without(planned, pending)) paths.add(path);
   }
-  return { generation, paths };
+  return { generation, paths: paths.size === 0 ? nothing : paths };
 };
 
 /** What a thing that is to be made has for the path of its change: the thing, not each of its fields. */

@@ -1,29 +1,46 @@
 import { keyText } from "../api/resource.ts";
 import { annotations as names } from "../api/annotations.ts";
-import type { Drift } from "./drift.ts";
+import { noDrift, type Drift } from "./drift.ts";
 import type { EventNote, FinishedJob, Key, LastFault, Objects, Resource } from "./ports.ts";
 
 /** What the engine remembers of one object between looks. Lost at a restart: correctness never depends on it. */
 export interface Remembered {
   readonly uid: string;
   /** What the last fault was got under; another one makes the fault moot. */
-  faultCause?: string;
-  lastFault?: LastFault;
-  lastJob?: FinishedJob;
+  faultCause: string | undefined;
+  lastFault: LastFault | undefined;
+  lastJob: FinishedJob | undefined;
   /** Writes of other objects that the store refused, and what it said. */
-  refused?: { readonly message: string; readonly attempts: number; readonly retryAt: number; readonly cause: string };
+  refused:
+    | { readonly message: string; readonly attempts: number; readonly retryAt: number; readonly cause: string }
+    | undefined;
   /** Host of the last job. */
-  lastHost?: string;
+  lastHost: string | undefined;
   /** Milliseconds since 1970; of the last status write by this process. */
-  statusWrittenAt?: number;
+  statusWrittenAt: number | undefined;
   /** A status that is not yet written, by throttling; decisions go on from it. */
-  deferredStatus?: unknown;
+  deferredStatus: unknown;
   /** Looks asked for in a row. */
   looks: number;
   events: readonly EventNote[];
   /** What differs though it was as declared before. */
-  drift?: Drift;
+  drift: Drift;
 }
+
+/** All members from the start: objects that lose members are kept as tables, which take five times the memory. */
+const nothingOf = (uid: string): Remembered => ({
+  uid,
+  faultCause: undefined,
+  lastFault: undefined,
+  lastJob: undefined,
+  refused: undefined,
+  lastHost: undefined,
+  statusWrittenAt: undefined,
+  deferredStatus: undefined,
+  looks: 0,
+  events: [],
+  drift: noDrift,
+});
 
 /** Annotations that this program itself writes: their change is no wish of anybody. */
 const ownAnnotations: ReadonlySet<string> = new Set([names.host, names.guestGeneration, names.guestDigest]);
@@ -38,6 +55,14 @@ const wishes = ({ metadata }: Resource): string =>
 export const wantedVersion = (resource: Resource): string => {
   const { uid, generation, deletionTimestamp = "", labels = {} } = resource.metadata;
   return JSON.stringify([uid, generation, deletionTimestamp, sorted(Object.entries(labels)), wishes(resource)]);
+};
+
+/** Whether wantedVersion is the same. A store shares what did not change, so that nearly all need no closer look. */
+export const sameWishes = (one: Resource, other: Resource): boolean => {
+  const [a, b] = [one.metadata, other.metadata];
+  if (a.uid !== b.uid || a.generation !== b.generation || a.deletionTimestamp !== b.deletionTimestamp) return false;
+  const shared = a.labels === b.labels && a.annotations === b.annotations;
+  return shared || wantedVersion(one) === wantedVersion(other);
 };
 
 /** What a fault depends on besides the host: the object as wanted, and the specs of all it refers to. */
@@ -62,7 +87,7 @@ export class Memory {
     const text = keyText(key);
     const present = this.#byKey.get(text);
     if (present?.uid === uid) return present;
-    const fresh: Remembered = { uid, looks: 0, events: [] };
+    const fresh = nothingOf(uid);
     this.#byKey.set(text, fresh);
     return fresh;
   }

@@ -23,7 +23,7 @@ export const writeObjects = async (
   if (refused && refused.retryAt > now) return refused.retryAt - now;
   try {
     for (const write of writes) await writeObject(store, write);
-    delete remembered.refused;
+    remembered.refused = undefined;
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     const attempts = (refused?.attempts ?? 0) + 1;

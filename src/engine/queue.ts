@@ -146,9 +146,14 @@ export class KeyedQueue {
     if (this.#working.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Keys that wait for a worker now. */
+  get depth(): number {
+    return lanes.reduce((sum, lane) => sum + this.#lanes[lane].size, 0);
+  }
+
   counters(): QueueCounters {
     return {
-      depth: lanes.reduce((sum, lane) => sum + this.#lanes[lane].size, 0),
+      depth: this.depth,
       delayed: this.#delayed.size,
       working: this.#working.size,
       added: this.#added,

@@ -2,7 +2,7 @@ import { annotations as names, finalizer } from "../api/annotations.ts";
 import { keyOf, keyText } from "../api/resource.ts";
 import { OPERATION_EFFECTS } from "../protocol/generated/types.ts";
 import { backoffMs, type DelayLimits } from "./backoff.ts";
-import { driftNow, noDrift, pathsOf, without } from "./drift.ts";
+import { driftNow, pathsOf, without } from "./drift.ts";
 import { deepEqual } from "./equal.ts";
 import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts";
 import { finishedJob, nextFault } from "./faultGate.ts";
@@ -148,8 +148,8 @@ export class Reconciler {
     const remembered = this.memory.of(key, resource.metadata.uid);
     const placed = resource.metadata.annotations?.[names.host];
     if (placed !== undefined) this.assumedHosts.delete(keyText(key));
-    if (remembered.lastFault && remembered.faultCause !== this.#cause(resource, kind)) delete remembered.lastFault;
-    if (remembered.refused && remembered.refused.cause !== this.#cause(resource, kind)) delete remembered.refused;
+    if (remembered.lastFault && remembered.faultCause !== this.#cause(resource, kind)) remembered.lastFault = undefined;
+    if (remembered.refused && remembered.refused.cause !== this.#cause(resource, kind)) remembered.refused = undefined;
     const { deferredStatus } = remembered;
     const shown = deferredStatus === undefined ? resource : { ...resource, status: deferredStatus };
     const decided = kind.decide(shown, this.world(shown));
@@ -184,7 +184,7 @@ export class Reconciler {
     if (purpose === "progress") this.counters.progressWrites += 1;
     if (purpose === "later") this.counters.laterWrites += 1;
     remembered.statusWrittenAt = this.#parts.clock.now().getTime();
-    delete remembered.deferredStatus;
+    remembered.deferredStatus = undefined;
     this.#parts.log.debug({ key: keyText(key), ...changedFields(resource.status, status) }, "status is written");
     for (const note of statusEvents(resource.status, status))
       this.#parts.events.record(key, resource.metadata.uid, note);
@@ -211,7 +211,7 @@ export class Reconciler {
   }
 
   #noteDrift(resource: Resource, { plan }: Decision, remembered: Remembered): void {
-    const before = remembered.drift ?? noDrift;
+    const before = remembered.drift;
     const drift = driftNow(before, resource, plan);
     remembered.drift = drift;
     const found = drift.generation === before.generation ? without(drift.paths, before.paths) : [...drift.paths];
@@ -224,7 +224,7 @@ export class Reconciler {
     const write = statusWrite(resource.status, status, { now, lastWrite: remembered.statusWrittenAt, interval });
     switch (write.do) {
       case "nothing":
-        delete remembered.deferredStatus;
+        remembered.deferredStatus = undefined;
         return done;
       case "defer":
         remembered.deferredStatus = status;
@@ -315,8 +315,8 @@ export class Reconciler {
       remembered.lastFault = nextFault(remembered.lastFault, { ...outcome, fault: outcome.fault }, this.#parts.random);
       remembered.faultCause = end.cause;
     } else {
-      delete remembered.lastFault;
-      const repaired = end.paths.filter((path) => remembered.drift?.paths.has(path));
+      remembered.lastFault = undefined;
+      const repaired = end.paths.filter((path) => remembered.drift.paths.has(path));
       if (repaired.length > 0) this.#parts.observer?.driftRepaired(key, repaired);
     }
     if (outcome.fault || OPERATION_EFFECTS[outcome.operation] === "change")

@@ -16,8 +16,25 @@ const equalRecords = (a: Record<string, unknown>, b: Record<string, unknown>): b
   return keys.length === present(b).length && keys.every((key) => Object.hasOwn(b, key) && equalJson(a[key], b[key]));
 };
 
-/** An own, frozen copy of a JSON value, without undefined members. */
-export const frozenCopy = <T>(value: T): T => {
-  if (value === undefined) return value;
-  return JSON.parse(JSON.stringify(value), (_key, member: unknown) => Object.freeze(member)) as T;
+/**
+ * An own copy of a JSON value, frozen in depth, without undefined members. What is frozen already is shared, not copied: whoever freezes
+ * here freezes in depth, and an object's spec is the same while only its status changes.
+ */
+export const frozenCopy = <T>(value: T): T => frozen(value) as T;
+
+const frozen = (value: unknown): unknown => {
+  if (typeof value === "number") return Number.isFinite(value) ? value + 0 : null;
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map((item) => (item === undefined ? null : frozen(item))));
+  return frozenRecord(value as Record<string, unknown>);
+};
+
+const frozenRecord = (value: Record<string, unknown>): unknown => {
+  const names = Object.keys(value);
+  // A spread keeps the layout in memory that the members were written in.
+  const copy = names.some((name) => value[name] === undefined)
+    ? Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined))
+    : { ...value };
+  for (const name of Object.keys(copy)) copy[name] = frozen(copy[name]);
+  return Object.freeze(copy);
 };

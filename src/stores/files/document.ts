@@ -1,15 +1,16 @@
 import { apiVersion, isKind, kinds, nearestKind } from "../../api/kinds.ts";
 import { keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
+import { frozenCopy } from "../equal.ts";
 import { namespaceOf } from "../rows.ts";
 import type { Manifest } from "../rows.ts";
 import type { FieldProblem, Validation } from "../validation.ts";
 import { identity, isObject, nameOfType } from "./part.ts";
-import type { FileContent, Part } from "./part.ts";
+import type { FileContent, ObjectDocument, Part } from "./part.ts";
 import { childPath } from "./place.ts";
 import type { Place, Problem } from "./place.ts";
 import { parseSecret } from "./secret.ts";
-import type { YamlDocument } from "./yaml.ts";
+import type { Locate, YamlDocument } from "./yaml.ts";
 
 const nothing: FileContent = { objects: [], secrets: [], problems: [] };
 
@@ -22,27 +23,30 @@ export const joined = (parts: readonly FileContent[]): FileContent => ({
 /** What a document of a file declares. An empty one declares nothing. */
 export const readDocument = (document: YamlDocument, file: string, validation: Validation): FileContent => {
   if (document.value === null) return nothing;
-  return readValue(document.value, { document, file, prefix: "" }, validation);
+  return readValue(document.value, { position: document.position, file, prefix: "" }, validation);
 };
 
 interface Where {
-  readonly document: YamlDocument;
+  readonly position: Locate;
   readonly file: string;
   /** Path of an item of a List; "" for the whole document. */
   readonly prefix: string;
 }
 
-const placeOf = ({ document, file, prefix }: Where, path: string): Place => {
-  const full = prefix === "" || path === "" ? prefix + path : childPath(prefix, path);
-  return { file, ...(full === "" ? { line: document.line, column: document.column } : document.position(full)) };
-};
+const placeOf = ({ position, file, prefix }: Where, path: string): Place => ({
+  file,
+  ...position(prefix === "" || path === "" ? prefix + path : childPath(prefix, path)),
+});
+
+type Report = (path: string, message: string) => Problem;
+
+/** It is kept with the object, so that it must hold nothing but places. */
+const reporter =
+  (where: Where): Report =>
+  (path, message) => ({ ...placeOf(where, path), ...(path === "" ? {} : { path }), message });
 
 const readValue = (value: unknown, where: Where, validation: Validation): FileContent => {
-  const problem = (path: string, message: string): Problem => ({
-    ...placeOf(where, path),
-    ...(path === "" ? {} : { path }),
-    message,
-  });
+  const problem = reporter(where);
   if (!isObject(value))
     return failed(
       problem("", `expected an object with apiVersion, kind, metadata and spec, found ${nameOfType(value)}`),
@@ -104,8 +108,7 @@ const readObject = (part: Part, kind: string, validation: Validation): FileConte
   const named = identity(part);
   if ("message" in named) return failed(named);
   const key: Key = { kind, namespace: namespaceOf(kind, named.namespace), name: named.name };
-  const problems = (errors: readonly FieldProblem[]): readonly Problem[] =>
-    errors.map(({ path, message }) => ({ ...part.problem(path, message), key: keyText(key) }));
+  const problems = problemsAt(part.problem, key);
   const own = Object.fromEntries(Object.entries(named.metadata).filter(([name]) => !given.has(name)));
   const unlisted: FieldProblem[] = ["ownerReferences", "generateName"]
     .filter((name) => name in own)
@@ -119,12 +122,17 @@ const readObject = (part: Part, kind: string, validation: Validation): FileConte
   const errors = [...unlisted, ...(verdict.ok ? [] : verdict.errors)];
   const base = { key, place: part.place, problems };
   if (errors.length > 0 || !verdict.ok) return { objects: [base], secrets: [], problems: problems(errors) };
-  return { objects: [{ ...base, manifest: manifestOf(key, verdict.object) }], secrets: [], problems: [] };
+  const manifest = manifestOf(key, verdict.object);
+  return { objects: [{ ...base, key: manifest.key, manifest }], secrets: [], problems: [] };
 };
 
-const manifestOf = (key: Key, { metadata, spec }: Resource): Manifest => ({
-  key,
-  labels: metadata.labels ?? {},
-  annotations: metadata.annotations ?? {},
-  spec,
-});
+const problemsAt =
+  (report: Report, key: Key): ObjectDocument["problems"] =>
+  (errors) =>
+    errors.map(({ path, message }) => ({ ...report(path, message), key: keyText(key) }));
+
+/** Written and read once: parts of a text keep all of it in memory. Frozen: the object that is made of it shares it. */
+const manifestOf = (key: Key, { metadata, spec }: Resource): Manifest => {
+  const { labels = {}, annotations = {} } = metadata;
+  return frozenCopy(JSON.parse(JSON.stringify({ key, labels, annotations, spec })) as Manifest);
+};

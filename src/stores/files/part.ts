@@ -25,7 +25,7 @@ export interface Part {
   readonly value: JsonObject;
   readonly place: Place;
   /** A problem of one of its fields, at the field. */
-  problem(path: string, message: string): Problem;
+  readonly problem: (path: string, message: string) => Problem;
 }
 
 /** A Secret as a file declares it. Its values are read when they are used, and kept nowhere. */

@@ -45,10 +45,12 @@ export interface Position {
 
 /** Gives line and column of offsets in a text. */
 export const positionsIn = (text: string): ((offset: number) => Position) => {
+  // Of the text itself nothing is kept: places are asked for as long as its objects are there.
+  const { length } = text;
   const starts = [0];
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
   return (offset) => {
-    const inside = Math.max(0, Math.min(offset, text.length));
+    const inside = Math.max(0, Math.min(offset, length));
     const line = lastUpTo(starts, inside);
     return { line: line + 1, column: inside - (starts[line] ?? 0) + 1 };
   };

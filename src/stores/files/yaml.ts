@@ -15,13 +15,13 @@ export interface SyntaxProblem {
   readonly detail?: string;
 }
 
+/** Place of a field; for one that is not there, of the nearest around it; "" is the document. It holds no more of the text than places. */
+export type Locate = (path: string) => Position;
+
 /** A document of a file: its JSON value and where its fields are. */
 export interface YamlDocument {
   readonly value: unknown;
-  readonly line: number;
-  readonly column: number;
-  /** Place of a field; for one that is not there, of the nearest around it. */
-  position(path: string): Position;
+  readonly position: Locate;
 }
 
 export interface Parsed {
@@ -58,7 +58,8 @@ export const parseYaml = (text: string): Parsed => {
   if (over) return { documents: [], problems: [{ ...at(over.offset), message: over.message }] };
   try {
     const all = parseAllDocuments(text, reading);
-    const results = "empty" in all ? [] : all.map((document) => read(document, at));
+    const paths = new Map<string, readonly string[]>();
+    const results = "empty" in all ? [] : all.map((document) => read(document, at, paths));
     return {
       documents: results.flatMap((result) => (result.document ? [result.document] : [])),
       problems: results.flatMap((result) => result.problems),
@@ -75,7 +76,12 @@ interface Reading {
   readonly problems: readonly SyntaxProblem[];
 }
 
-const read = (document: Document.Parsed, at: (offset: number) => Position): Reading => {
+/** `paths`: lists of field paths by their text, so that documents of the same form share one. */
+const read = (
+  document: Document.Parsed,
+  at: (offset: number) => Position,
+  paths: Map<string, readonly string[]>,
+): Reading => {
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     const problems = faults.map((fault) => ({
@@ -92,10 +98,7 @@ const read = (document: Document.Parsed, at: (offset: number) => Position): Read
   const found = valueOf(document);
   if (found.problems.length > 0)
     return { problems: found.problems.map(({ offset, ...problem }) => ({ ...at(offset), ...problem })) };
-  return {
-    document: { value: found.value, ...at(found.offset), position: (path) => at(offsetOf(found, path)) },
-    problems: [],
-  };
+  return { document: { value: found.value, position: locator(found, at, paths) }, problems: [] };
 };
 
 /** A broken file gives many errors that follow from the first. */
@@ -104,10 +107,24 @@ const maxProblems = 5;
 const sentence = (message: string): string =>
   /call stack|stack overflow/i.test(message) ? "is nested too deeply" : (message.split("\n")[0] ?? message);
 
-const offsetOf = (found: Found, path: string): number => {
-  for (let at = path; at !== ""; at = parentPath(at)) {
-    const offset = found.offsets.get(at);
-    if (offset !== undefined) return offset;
-  }
-  return found.offset;
+const locator = (
+  { offset, offsets }: Pick<Found, "offset" | "offsets">,
+  at: (offset: number) => Position,
+  paths: Map<string, readonly string[]>,
+): Locate => {
+  const text = [...offsets.keys()].join("\n");
+  const names = paths.get(text) ?? [...offsets.keys()];
+  paths.set(text, names);
+  return locate(names, [...offsets.values(), offset], at);
 };
+
+/** Apart from where it is made: a function keeps all that the functions beside it use. */
+const locate =
+  (names: readonly string[], offsets: readonly number[], at: (offset: number) => Position): Locate =>
+  (path) => {
+    for (let field = path; field !== ""; field = parentPath(field)) {
+      const index = names.indexOf(field);
+      if (index >= 0) return at(offsets[index] ?? 0);
+    }
+    return at(offsets[names.length] ?? 0);
+  };

@@ -21,7 +21,7 @@ const byHand = () => {
 
 it("is done at once, then once for all that is asked within the time, each thing for itself", async () => {
   const { clock, pass } = byHand();
-  const paced = new Paced(clock, 500, new AbortController().signal);
+  const paced = new Paced({ clock, ms: 500, signal: new AbortController().signal });
   const done: string[] = [];
   const ask = (what: string): void => paced.ask(what, () => done.push(what));
   for (const what of ["a", "a", "a", "b"]) ask(what);
@@ -38,11 +38,28 @@ it("is done at once, then once for all that is asked within the time, each thing
 it("does nothing more once it is to end", async () => {
   const { clock, pass } = byHand();
   const ending = new AbortController();
-  const paced = new Paced(clock, 500, ending.signal);
+  const paced = new Paced({ clock, ms: 500, signal: ending.signal });
   let done = 0;
   paced.ask("a", () => (done += 1));
   paced.ask("a", () => (done += 1));
   ending.abort();
+  await pass();
+  expect(done).toBe(1);
+});
+
+it("waits while there is a crowd, and is done once when it is gone", async () => {
+  const { clock, pass } = byHand();
+  let crowded = true;
+  const paced = new Paced({ clock, ms: 500, signal: new AbortController().signal, isBusy: () => crowded });
+  let done = 0;
+  for (let n = 0; n < 3; n += 1) paced.ask("a", () => (done += 1));
+  await pass();
+  await pass();
+  expect(done).toBe(0);
+  crowded = false;
+  await pass();
+  expect(done).toBe(1);
+  await pass();
   await pass();
   expect(done).toBe(1);
 });

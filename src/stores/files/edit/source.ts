@@ -25,10 +25,10 @@ export interface Found {
 /** All objects that a text declares. */
 export const documentsOf = (text: string, file: string): readonly Found[] =>
   parseYaml(text).documents.flatMap((document, index): Found[] => {
-    const { value, line, column } = document;
+    const { value } = document;
     if (!isObject(value)) return [];
     const items = value["kind"] === "List" && Array.isArray(value["items"]) ? (value["items"] as unknown[]) : undefined;
-    if (!items) return found(value, { index, file, line, column });
+    if (!items) return found(value, { index, file, ...document.position("") });
     return items.flatMap((item, at) =>
       isObject(item) ? found(item, { index, item: at, file, ...document.position(`items[${at}]`) }) : [],
     );
