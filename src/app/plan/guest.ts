@@ -1,18 +1,26 @@
 import { annotations } from "../../api/annotations.ts";
 import type { NetworkAdapter, VirtualDisk, VirtualMachine } from "../../api/generated/types.ts";
 import { bytesOf } from "../../api/quantity.ts";
-import { keyOf, type Key, type Resource } from "../../api/resource.ts";
+import { keyOf, keyText, type Resource } from "../../api/resource.ts";
 import { findCondition, hasStatus } from "../../engine/conditions.ts";
 import type { Blocked, Decision, GuestSources, Objects } from "../../engine/ports.ts";
 import { compareConfigurations, secretParts, type SettingChange } from "../../guest/compare.ts";
 import { derive, type DraftLine } from "../../guest/derive.ts";
 import type { PlannedGuest, PlannedSetting } from "../../server/control.ts";
 
-/** Objects, and who refers to whom among them. */
+/** Objects, with the adapters among them by their machine. */
 export interface Ground {
   readonly objects: Objects;
-  readonly referrers: (key: Key) => readonly Resource[];
+  readonly adapters: ReadonlyMap<string, readonly NetworkAdapter[]>;
 }
+
+export const groundOf = (objects: Objects): Ground => {
+  const all = objects.list("NetworkAdapter") as readonly NetworkAdapter[];
+  const machineOf = (one: NetworkAdapter): string =>
+    keyText({ ...keyOf(one), kind: "VirtualMachine", name: one.spec.virtualMachine });
+  const staying = all.filter((one) => !isGoing(one)).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  return { objects, adapters: Map.groupBy(staying, machineOf) };
+};
 
 /** What a plan tells of a guest: what changes in it, or why it gets no configuration. */
 export type GuestPlan =
@@ -138,13 +146,12 @@ const whenOf = (vm: VirtualMachine, before: VirtualMachine | undefined): Planned
 };
 
 /** As controllers/virtualmachine gathers them on a host, but of what is declared: devices that are not made yet are in it. */
-const sourcesOf = (vm: VirtualMachine, { objects, referrers }: Ground): GuestSources => {
-  const adapters = (referrers(keyOf(vm)) as readonly NetworkAdapter[])
-    .filter((one) => one.kind === "NetworkAdapter" && one.spec.virtualMachine === vm.metadata.name && !isGoing(one))
-    .map((object) => ({ object, macAddress: macOf(object) }));
+const sourcesOf = (vm: VirtualMachine, ground: Ground): GuestSources => {
+  const own = ground.adapters.get(keyText(keyOf(vm))) ?? [];
+  const adapters = own.map((object) => ({ object, macAddress: macOf(object) }));
   const boot = vm.spec.boot?.order.find(({ type }) => type === "Disk")?.name;
   if (boot === undefined) return { adapters };
-  const disk = objects.get({ ...keyOf(vm), kind: "VirtualDisk", name: boot }) as VirtualDisk | undefined;
+  const disk = ground.objects.get({ ...keyOf(vm), kind: "VirtualDisk", name: boot }) as VirtualDisk | undefined;
   return { adapters, rootDiskBytes: sizeOf(disk) };
 };
 

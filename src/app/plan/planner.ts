@@ -8,7 +8,7 @@ import { mergeMetadata } from "../../engine/metadata.ts";
 import { makerOf } from "../../engine/objectWrites.ts";
 import type { Decision, Kind, Objects, ObjectWrite, World } from "../../engine/ports.ts";
 import type { DraftDocument, FileProblem, PlannedObject, PlanReport, SecretName } from "../../server/control.ts";
-import { fedBy, planGuest, type GuestPlan } from "./guest.ts";
+import { fedBy, groundOf, planGuest, type GuestPlan } from "./guest.ts";
 import { draftOf, Overlay, referrersIn, type Draft } from "./overlay.ts";
 import { plannedObject } from "./report.ts";
 
@@ -85,10 +85,8 @@ const takesChildren = ({ spec }: Resource): boolean => {
 };
 
 /** What the edits come to inside a machine's guest; undefined of other kinds, and where nothing changes. */
-const guests = (overlay: Overlay, { objects, kinds }: PlannerInput) => {
-  const byKind = kindMap(kinds);
-  const drafts = { objects: overlay, referrers: referrersIn(overlay, byKind) };
-  const stored = { objects, referrers: referrersIn(objects, byKind) };
+const guests = (overlay: Overlay, { objects }: PlannerInput) => {
+  const [drafts, stored] = [groundOf(overlay), groundOf(objects)];
   return (resource: Resource, decision: Decision): GuestPlan | undefined => {
     if (resource.kind !== "VirtualMachine") return undefined;
     const known = objects.get(keyOf(resource));
@@ -98,12 +96,9 @@ const guests = (overlay: Overlay, { objects, kinds }: PlannerInput) => {
 };
 
 /** Machines that are there, and to which the given Secrets belong. */
-const untoldOf = (
-  overlay: Overlay,
-  { secrets = [], objects, kinds }: PlannerInput,
-): NonNullable<PlanReport["untold"]> => {
+const untoldOf = (overlay: Overlay, { secrets = [], objects }: PlannerInput): NonNullable<PlanReport["untold"]> => {
   if (secrets.length === 0) return [];
-  const drafts = { objects: overlay, referrers: referrersIn(overlay, kindMap(kinds)) };
+  const drafts = groundOf(overlay);
   return (overlay.list("VirtualMachine") as readonly VirtualMachine[])
     .filter((vm) => objects.get(keyOf(vm)) && vm.metadata.deletionTimestamp === undefined)
     .flatMap((vm) => {
@@ -112,8 +107,6 @@ const untoldOf = (
       return found.settings.length > 0 ? [{ key: keyOf(vm), ...found }] : [];
     });
 };
-
-const kindMap = (kinds: readonly Kind[]): ReadonlyMap<string, Kind> => new Map(kinds.map((kind) => [kind.kind, kind]));
 
 /** Children that their deployment makes or changes, shown as edits at its place. */
 const childDrafts = (overlay: Overlay, stored: Objects, drafts: ReadonlyMap<string, Draft>): readonly Draft[] =>
@@ -133,7 +126,7 @@ interface Decided {
 }
 
 const settle = (overlay: Overlay, input: PlannerInput): readonly Decided[] => {
-  const kinds = kindMap(input.kinds);
+  const kinds = new Map(input.kinds.map((kind) => [kind.kind, kind]));
   for (let pass = 1; ; pass += 1) {
     const referrers = referrersIn(overlay, kinds);
     const held = holds(

@@ -13,14 +13,14 @@ const drive = (controllerType: "IDE" | "SCSI", place: string, path?: string): Dv
 };
 
 /** Disks in every place of the SCSI controllers up to this one. */
-const fullUpTo = (last: number): readonly AttachedDisk[] =>
+const fullUpTo = (last: number): AttachedDisk[] =>
   Array.from({ length: (last + 1) * 64 }, (_, at) => ({
     controllerType: "SCSI",
     controllerNumber: Math.floor(at / 64),
     controllerLocation: at % 64,
     path: `D:\\Disks\\${at}.vhdx`,
     chain: [],
-  })) as unknown as readonly AttachedDisk[];
+  })) as unknown as AttachedDisk[];
 
 interface Case {
   readonly why: string;
@@ -130,37 +130,37 @@ const hot = { generation: 2, state: "Running" } as const;
 const hotCases: readonly Case[] = [
   {
     why: "controller 0 has room: as it runs",
-    state: { ...hot, disks: [...fullUpTo(0).slice(0, 40)] },
+    state: { ...hot, disks: fullUpTo(0).slice(0, 40) },
     is: "silent",
     steps: ["Hot dvd.attach 0:40"],
   },
   {
     why: "the last place of controller 0",
-    state: { ...hot, disks: [...fullUpTo(0).slice(0, 63)] },
+    state: { ...hot, disks: fullUpTo(0).slice(0, 63) },
     is: "silent",
     steps: ["Hot dvd.attach 0:63"],
   },
-  { why: "controller 0 is full: not as it runs", state: { ...hot, disks: [...fullUpTo(0)] }, is: "silent", steps: [] },
+  { why: "controller 0 is full: not as it runs", state: { ...hot, disks: fullUpTo(0) }, is: "silent", steps: [] },
   {
     why: "controller 0 is full: on controller 1 while it is off",
-    state: { ...hot, state: "Off", disks: [...fullUpTo(0)] },
+    state: { ...hot, state: "Off", disks: fullUpTo(0) },
     is: "waiting",
     steps: ["Hot dvd.attach 1:0"],
   },
   {
     why: "an empty drive on controller 1 takes it as it runs: no drive is added",
-    state: { ...hot, disks: [...fullUpTo(0)], dvdDrives: [drive("SCSI", "1:5")] },
+    state: { ...hot, disks: fullUpTo(0), dvdDrives: [drive("SCSI", "1:5")] },
     is: "silent",
     steps: ["Hot dvd.attach 1:5"],
   },
   {
     why: "but that of an adopted machine is not its own to lose",
-    state: { ...hot, disks: [...fullUpTo(0)], dvdDrives: [drive("SCSI", "1:5")] },
+    state: { ...hot, disks: fullUpTo(0), dvdDrives: [drive("SCSI", "1:5")] },
     adopted: true,
     is: "silent",
     steps: [],
   },
-  { why: "every place is taken", state: { ...hot, disks: [...fullUpTo(3)] }, is: "silent", steps: [] },
+  { why: "every place is taken", state: { ...hot, disks: fullUpTo(3) }, is: "silent", steps: [] },
 ];
 
 describe("the medium of an adopted generation 1 machine", () => {
@@ -176,7 +176,7 @@ describe("only the first SCSI controller takes a drive while the machine runs", 
   ])("and the condition says what to do: controllers up to $last are full", ({ last, says }) => {
     const { scene, sight } = sceneOf({
       why: "",
-      state: { ...hot, disks: [...fullUpTo(last)] },
+      state: { ...hot, disks: fullUpTo(last) },
       is: "silent",
       steps: [],
     });
