@@ -1,7 +1,7 @@
-import { setFlagsFromString } from "node:v8";
 import type { Context } from "../cli/context.ts";
 import { runCli } from "../cli/program.ts";
 import { processContext } from "./context.ts";
+import { holdHeap } from "./heap.ts";
 
 /** Runs this process as the program of that name, with these words; sets the exit code. */
 export const runProcess = async (program: Context["program"], words: readonly string[]): Promise<void> => {
@@ -34,9 +34,3 @@ export const runProcess = async (program: Context["program"], words: readonly st
   const context = processContext(process.env, { program, signal: ending.signal, onRun });
   process.exitCode = await runCli(words, context);
 };
-
-/**
- * The heap grows by a third over what lives before it is cleaned; by itself V8 lets it grow up to fourfold, which a process that works for
- * months beside machines' memory has no use for.
- */
-const holdHeap = (): void => setFlagsFromString("--heap-growing-percent=33");
