@@ -74,8 +74,8 @@ export class Supervisor {
   /** The run is over: nothing that a process waited for may keep this world in memory. */
   bury(): void {
     for (const { ending, process } of this.#past) {
-      ending.abort();
       process.bury();
+      ending.abort();
     }
   }
 
