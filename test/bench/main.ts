@@ -277,6 +277,7 @@ const main = async (): Promise<number> => {
   return tell({ lines, results, head, json: values.json, about: { intervalSeconds: INTERVAL_SECONDS } }) ? 0 : 1;
 };
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(2));
 process.exitCode = await main().catch((error: unknown) => {
   say(`the bench failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return 2;

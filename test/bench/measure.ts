@@ -24,7 +24,11 @@ export const isReady = ({ status, metadata }: Resource): boolean => {
 export const allReady = async (plane: RunningPlane, kinds: readonly string[], wanted: number): Promise<number> => {
   const ready = new Set<string>();
   const stop = new AbortController();
-  const told = setInterval(() => say(`  ${ready.size} of ${wanted} Ready`), 10_000);
+  const told = setInterval(() => {
+    const { rssMiB, cpuSeconds } = plane.usage().plane;
+    const seconds = Math.round((Date.now() - plane.startedAt) / 1000);
+    say(`  ${seconds} s: ${ready.size} of ${wanted} Ready, RSS ${rssMiB} MiB, CPU ${Math.round(cpuSeconds)} s`);
+  }, 10_000);
   try {
     for await (const { object } of plane.client.watch(kinds, stop.signal)) {
       if (!object) continue;

@@ -59,6 +59,8 @@ export class RunningPlane {
     const args = [...node, program, "run", "--data", options.data, ...options.args];
     const child = spawn(process.execPath, args, { stdio: ["ignore", out, out] });
     closeSync(out);
+    // A bench that is stopped leaves nobody at work; the agents end with their control plane.
+    process.once("exit", () => void child.kill("SIGKILL"));
     const plane = new RunningPlane(child, join(options.data, "aetherv.sock"), startedAt);
     await plane.#answering(options.log);
     return plane;
