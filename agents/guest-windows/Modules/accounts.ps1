@@ -38,5 +38,5 @@ function Set-AuthorizedKey {
     <# .SYNOPSIS The whole of the administrators' authorized keys, with the rights that sshd asks for. #>
     param([string[]]$Line)
     $bytes = [System.Text.Encoding]::UTF8.GetBytes(($Line -join "`r`n") + "`r`n")
-    if (-not (Test-SameContent -Path $script:AuthorizedKeys -Bytes $bytes)) { Write-WholeFile -Path $script:AuthorizedKeys -Bytes $bytes -Private }
+    Set-WholeFile -Path $script:AuthorizedKeys -Bytes $bytes -Private
 }

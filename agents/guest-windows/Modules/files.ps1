@@ -5,6 +5,6 @@ function Set-GuestFile {
         $path = $Values["$entry.path"]
         if ($path -notmatch '\A[A-Za-z]:\\[^:*?"<>|]+\z') { Stop-Guest -Code 'NotSupported' -Message "$path is no path like C:\folder\file" }
         $bytes = (New-Object -TypeName 'System.Text.UTF8Encoding' -ArgumentList $false).GetBytes($Values["$entry.content"])
-        if (-not (Test-SameContent -Path $path -Bytes $bytes)) { Write-WholeFile -Path $path -Bytes $bytes }
+        Set-WholeFile -Path $path -Bytes $bytes
     }
 }

@@ -1,9 +1,11 @@
 # What runs in the child: the script's text comes over STDIN, so that it is in no file and on no command line.
-$script:ScriptHost = '$r = New-Object -TypeName IO.StreamReader -ArgumentList ([Console]::OpenStandardInput()), ([Text.Encoding]::UTF8); $t = $r.ReadToEnd(); $global:LASTEXITCODE = 0; & ([scriptblock]::Create($t)); exit $LASTEXITCODE'
+# Its length comes first: of a text that was cut, because the agent was killed while it wrote, nothing runs.
+$script:ScriptHost = '$r = New-Object -TypeName IO.StreamReader -ArgumentList ([Console]::OpenStandardInput()), ([Text.Encoding]::UTF8); $n = $r.ReadLine(); $t = $r.ReadToEnd(); if ([string]$t.Length -cne $n) { exit 125 }; $global:LASTEXITCODE = 0; & ([scriptblock]::Create($t.TrimStart([char]65279))); exit $LASTEXITCODE'
 
 function Invoke-GuestScript {
     <# .SYNOPSIS Runs what is due: Once (until it ended with 0), OnChange (its text differs from that of its last good end), Always (once a generation). #>
     param([hashtable]$Agent, [System.Collections.Generic.Dictionary[string, string]]$Values)
+    Stop-LeftScript -Agent $Agent
     foreach ($entry in @(Get-EntryOf -Values $Values -Kind 'script' -Field 'name')) {
         $name = $Values["$entry.name"]
         if ($Values["$entry.interpreter"] -cne 'powershell') { Stop-Guest -Code 'NotSupported' -Message "script $($name): Windows runs powershell, not $($Values["$entry.interpreter"])" }
@@ -15,7 +17,7 @@ function Invoke-GuestScript {
         }
         $done = Read-ScriptMark -Agent $Agent -Name $name -Run $Values["$entry.run"]
         if ($done -ceq $mark) { continue }
-        Start-GuestScript -Shell $Agent.Shell -Name $name -Text $Values["$entry.content"] -Seconds ([int]$Values["$entry.timeoutSeconds"])
+        Start-GuestScript -Agent $Agent -Name $name -Text $Values["$entry.content"] -Seconds ([int]$Values["$entry.timeoutSeconds"])
         Write-State -Agent $Agent -Name (Get-ScriptMarkName -Name $name -Run $Values["$entry.run"]) -Text $mark
     }
 }
@@ -31,10 +33,30 @@ function Read-ScriptMark {
     return Read-State -Agent $Agent -Name (Get-ScriptMarkName -Name $Name -Run $Run)
 }
 
+function Stop-LeftScript {
+    <# .SYNOPSIS Ends the script that runs on although the agent which started it was killed: it is about to run again. #>
+    param([hashtable]$Agent)
+    $kept = (Read-State -Agent $Agent -Name 'running').Split(' ')
+    if ($kept.Count -ne 2) { return }
+    # Another process has that id when the script is gone: told apart by the time of its start.
+    $left = @([System.Diagnostics.Process]::GetProcesses() | Where-Object { $_.Id -eq [int]$kept[0] -and (Test-StartedAt -Process $_ -Ticks $kept[1]) })
+    if ($left.Count -gt 0) {
+        $null = taskkill.exe '/T' '/F' '/PID' $left[0].Id
+        if (-not $left[0].WaitForExit(10000)) { Stop-Guest -Code 'ModuleFailed' -Message "process $($left[0].Id), a script of a run that was cut, does not end" }
+    }
+    Remove-State -Agent $Agent -Name 'running'
+}
+
+function Test-StartedAt {
+    param([System.Diagnostics.Process]$Process, [string]$Ticks)
+    # Some processes tell nobody when they started: none of ours.
+    try { return [System.Math]::Abs($Process.StartTime.ToUniversalTime().Ticks - [long]$Ticks) -lt 10000000 } catch { return $false }
+}
+
 function Start-GuestScript {
     <# .SYNOPSIS Runs a script to its end: ScriptFailed for a code other than 0, Timeout when it and its children had to be ended. Output is dropped: it may hold secrets. #>
-    param([string]$Shell, [string]$Name, [string]$Text, [int]$Seconds)
-    $start = New-Object -TypeName 'System.Diagnostics.ProcessStartInfo' -ArgumentList $Shell, "-NoProfile -NonInteractive -ExecutionPolicy Bypass -Command `"$script:ScriptHost`""
+    param([hashtable]$Agent, [string]$Name, [string]$Text, [int]$Seconds)
+    $start = New-Object -TypeName 'System.Diagnostics.ProcessStartInfo' -ArgumentList $Agent.Shell, "-NoProfile -NonInteractive -ExecutionPolicy Bypass -Command `"$script:ScriptHost`""
     $start.UseShellExecute = $false
     $start.CreateNoWindow = $true
     $start.RedirectStandardInput = $true
@@ -44,7 +66,9 @@ function Start-GuestScript {
     try {
         $null = $process.StandardOutput.BaseStream.CopyToAsync([System.IO.Stream]::Null)
         $null = $process.StandardError.BaseStream.CopyToAsync([System.IO.Stream]::Null)
-        $bytes = [System.Text.Encoding]::UTF8.GetBytes($Text)
+        # Before it gets its text: what is not kept here has nothing to run.
+        Write-State -Agent $Agent -Name 'running' -Text "$($process.Id) $($process.StartTime.ToUniversalTime().Ticks)"
+        $bytes = [System.Text.Encoding]::UTF8.GetBytes("$($Text.Length)`n$Text")
         $limit = [datetime]::UtcNow.AddSeconds($Seconds)
         # A script that ends early does not read the rest: no fault of ours.
         try {
@@ -55,8 +79,10 @@ function Start-GuestScript {
         $left = [System.Math]::Max(0, [int]($limit - [datetime]::UtcNow).TotalMilliseconds)
         if (-not $process.WaitForExit($left)) {
             $null = taskkill.exe '/T' '/F' '/PID' $process.Id
+            Remove-State -Agent $Agent -Name 'running'
             Stop-Guest -Code 'Timeout' -Message "script $Name was ended after $Seconds seconds"
         }
+        Remove-State -Agent $Agent -Name 'running'
         if ($process.ExitCode -ne 0) { Stop-Guest -Code 'ScriptFailed' -Message "script $Name ended with $($process.ExitCode)" }
     }
     finally { $process.Dispose() }

@@ -36,6 +36,8 @@ function Invoke-Verdict {
     switch ($Opened.Verdict) {
         'Nothing' { Send-KeptReport -Agent $Agent; return 'Nothing' }
         'Unchanged' {
+            # Left by a run that was killed when all was done.
+            Remove-State -Agent $Agent -Name 'progress'
             Send-Report -Agent $Agent -Keep -Report (New-Report -State 'Applied' -Generation $Opened.Generation -Hash $Opened.Hash)
             return 'Unchanged'
         }

@@ -34,8 +34,16 @@ function Write-WholeFile {
     }
     finally { $stream.Dispose() }
     if (-not [System.IO.File]::Exists($target)) { [System.IO.File]::Move($beside, $target); return }
-    # Replace keeps the rights of the file that was there: a private one gets them again.
+    # Replace keeps the rights of the file that was there: they are set before, so that no kill leaves new contents under old rights.
+    if ($Private) { Protect-Path -Path $Path }
     [System.IO.File]::Replace($beside, $target, [System.Management.Automation.Language.NullString]::Value)
+}
+
+function Set-WholeFile {
+    <# .SYNOPSIS Writes a file that does not hold these very bytes. One that does loses what a killed write left beside it; a private one gets its rights again. #>
+    param([string]$Path, [byte[]]$Bytes, [switch]$Private)
+    if (-not (Test-SameContent -Path $Path -Bytes $Bytes)) { Write-WholeFile -Path $Path -Bytes $Bytes -Private:$Private; return }
+    [System.IO.File]::Delete("$(Resolve-HostPath -Path $Path).aetherv-new")
     if ($Private) { Protect-Path -Path $Path }
 }
 

@@ -124,12 +124,15 @@ export interface Step {
   readonly external?: Readonly<Record<string, string>>;
   readonly machine?: Partial<Machine>;
   readonly faults?: readonly { on: string; at: "before" | "after"; do: "kill" | "throw"; message?: string }[];
+  /** The agent is killed before this statement of its own, counted from the start of the step; 0: never, they are told in `statements`. */
+  readonly cut?: number;
   readonly passes: number;
 }
 
 export interface Scenario {
   readonly name: string;
   readonly machine: Machine;
+  /** By path from C:\state\guest, the agent's own folder. */
   readonly kept: Readonly<Record<string, string>>;
   readonly steps: readonly Step[];
 }
@@ -150,6 +153,8 @@ export interface SeenStep {
   /** Of files whose name begins with `texts-`, in base64. */
   readonly bytes: Readonly<Record<string, string>>;
   readonly calls: readonly string[];
+  /** Of a step with `cut: 0`: `file:line` of each statement that was reached. */
+  readonly statements: readonly string[];
 }
 
 /** Plays all scenarios in one PowerShell of the 5.1 kind. */
@@ -157,6 +162,7 @@ export const play = async (
   rig: Extract<PowerShellRig, { kind: "ready" }>,
   folder: string,
   scenarios: readonly Scenario[],
+  shell = join(rig.bin, "powershell.exe"),
 ): Promise<Readonly<Record<string, readonly SeenStep[]>>> => {
   await mkdir(join(folder, "C"), { recursive: true });
   const script = [
@@ -165,15 +171,7 @@ export const play = async (
     "-Agent",
     join(root, "agents/guest-windows/agent.ps1"),
   ];
-  const args = [
-    "-NoProfile",
-    "-NonInteractive",
-    ...script,
-    "-Shell",
-    join(rig.bin, "powershell.exe"),
-    "-Work",
-    join(folder, "machines"),
-  ];
+  const args = ["-NoProfile", "-NonInteractive", ...script, "-Shell", shell, "-Work", join(folder, "machines")];
   const env = { ...process.env, AETHERV_RIG_ROOT: folder, PSModulePath: rig.modules };
   const child = spawn(join(rig.bin, "powershell.exe"), args, { env });
   let out = "";

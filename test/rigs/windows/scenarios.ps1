@@ -3,8 +3,9 @@
 Plays scenarios on emulated Windows guests, all in one process; scenarios as JSON on STDIN, what was seen as JSON on STDOUT.
 
 .DESCRIPTION
-A scenario: {name, machine, kept: {file: text}, steps: [{external?, machine?, faults?, passes}]}. A step changes the machine, then starts the agent anew
-`passes` times (each one look, as after a start of the guest). Seen of each pass: exit code (137: killed by a fault) and what the guest reports;
+A scenario: {name, machine, kept: {file: text}, steps: [{external?, machine?, faults?, cut?, passes}]}. A step changes the machine, then starts the agent anew
+`passes` times (each one look, as after a start of the guest). With `cut` the agent is one that is killed before its cut-th statement (killing.ps1); with 0
+never, and its statements are told. Seen of each pass: exit code (137: killed by a fault) and what the guest reports;
 after each step the whole machine.
 
 .PARAMETER Agent
@@ -18,6 +19,8 @@ param([string]$Agent, [string]$Shell, [string]$Work)
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
 . "$PSScriptRoot/machine.ps1"
+. "$PSScriptRoot/killing.ps1"
+$killable = New-KillableAgent -Agent $Agent -Target "$Work/killable"
 $guestKey = 'HKLM:\SOFTWARE\Microsoft\Virtual Machine\Guest'
 $externalKey = 'HKLM:\SOFTWARE\Microsoft\Virtual Machine\External'
 
@@ -31,10 +34,10 @@ function Edit-Machine {
 }
 
 function Start-Pass {
-    param([string]$State)
+    param([string]$Script, [string]$State)
     $global:LASTEXITCODE = 0
     $thrown = ''
-    try { $null = & $Agent -Once -State $State -Shell $Shell } catch { $thrown = "$($_.Exception.Message) $($_.ScriptStackTrace)" }
+    try { $null = & $Script -Once -State $State -Shell $Shell } catch { $thrown = "$($_.Exception.Message) $($_.ScriptStackTrace)" }
     $told = (Get-Machine).registry.$guestKey
     $seen = [ordered]@{ code = $LASTEXITCODE; thrown = $thrown }
     foreach ($name in 'state', 'generation', 'hash', 'step', 'error') {
@@ -51,10 +54,21 @@ foreach ($scenario in (ConvertFrom-Json -InputObject ([Console]::In.ReadToEnd())
     foreach ($folder in 'ProgramData', 'state') { if ([System.IO.Directory]::Exists("$env:AETHERV_RIG_ROOT/C/$folder")) { [System.IO.Directory]::Delete("$env:AETHERV_RIG_ROOT/C/$folder", $true) } }
     $null = [System.IO.Directory]::CreateDirectory("$env:AETHERV_RIG_ROOT/C/state/guest")
     Save-Machine -Machine $scenario.machine
-    foreach ($file in $scenario.kept.PSObject.Properties) { [System.IO.File]::WriteAllText("$env:AETHERV_RIG_ROOT/C/state/guest/$($file.Name)", $file.Value) }
+    foreach ($file in $scenario.kept.PSObject.Properties) {
+        $path = "$env:AETHERV_RIG_ROOT/C/state/guest/$($file.Name)"
+        $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($path))
+        [System.IO.File]::WriteAllText($path, $file.Value)
+    }
     $steps = foreach ($step in $scenario.steps) {
         Edit-Machine -Step $step
-        $passes = @(for ($at = 0; $at -lt $step.passes; $at++) { Start-Pass -State 'C:\state\guest' })
+        $script = $Agent
+        $global:RigStatements = @()
+        $global:RigCut = 0
+        if ($null -ne $step.PSObject.Properties['cut']) {
+            $script = $killable
+            Reset-Statement -Cut $step.cut
+        }
+        $passes = @(for ($at = 0; $at -lt $step.passes; $at++) { Start-Pass -Script $script -State 'C:\state\guest' })
         $files = [ordered]@{}
         $bytes = [ordered]@{}
         foreach ($path in [System.IO.Directory]::GetFiles("$env:AETHERV_RIG_ROOT/C", '*', 'AllDirectories')) { $files[$path.Substring("$env:AETHERV_RIG_ROOT/C/".Length)] = [System.IO.File]::ReadAllText($path) }
@@ -62,7 +76,7 @@ foreach ($scenario in (ConvertFrom-Json -InputObject ([Console]::In.ReadToEnd())
         $calls = @()
         if ([System.IO.File]::Exists("$env:AETHERV_RIG_WINDOWS/calls.log")) { $calls = @([System.IO.File]::ReadAllLines("$env:AETHERV_RIG_WINDOWS/calls.log")) }
         [System.IO.File]::WriteAllText("$env:AETHERV_RIG_WINDOWS/calls.log", '')
-        [ordered]@{ passes = $passes; machine = (Get-Machine); files = $files; bytes = $bytes; calls = $calls }
+        [ordered]@{ passes = $passes; machine = (Get-Machine); files = $files; bytes = $bytes; calls = $calls; statements = @(if ($global:RigCut -eq 0) { $global:RigStatements }) }
     }
     $results[$scenario.name] = @($steps)
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensurePowerShell } from "../../../scripts/rigs/powershell.mjs";
 import { freshMachine, keptFiles, play, sealedItems } from "../../rigs/windows/guest.ts";
 import type { SeenStep } from "../../rigs/windows/guest.ts";
+import { runShell } from "../rigs/shell.ts";
 import type { ReadyRig } from "../rigs/shell.ts";
 
 const rig = await ensurePowerShell();
@@ -86,6 +87,30 @@ describe.skipIf(rig.kind === "skipped")("scripts of the Windows agent", () => {
       { state: "Failed", error: "Timeout: script slow was ended after 2 seconds" },
     ]);
   });
+
+  it("a text that was cut, since the agent was killed while it wrote, does not run", async () => {
+    const source = await readFile(
+      join(import.meta.dirname, "../../../agents/guest-windows/Modules/scripts.ps1"),
+      "utf8",
+    );
+    const host = /^\$script:ScriptHost = '(.*)'$/m.exec(source)?.[1] ?? "";
+    const text = `${note("ü begun")}${note("ended")}`;
+    const run = (stdin: string) =>
+      runShell(rig as ReadyRig, { root: folder, edition: "5.1", stdin }, [
+        "-NoProfile",
+        "-NonInteractive",
+        "-Command",
+        host,
+      ]);
+    await rm(join(folder, "C/state/ran"), { force: true });
+    for (const length of [0, 20, note("ü begun").length, text.length - 1]) {
+      expect(await run(`${text.length}\n${text.slice(0, length)}`), `cut at ${length}`).toMatchObject({ code: 125 });
+    }
+    expect(await run("")).toMatchObject({ code: 125 });
+    expect(await readdir(join(folder, "C/state"))).not.toContain("ran");
+    expect(await run(`${text.length}\n${text}`)).toMatchObject({ code: 0 });
+    expect(await readFile(join(folder, "C/state/ran"), "utf8")).toBe("ü begun ended ");
+  }, 300_000);
 
   it("a shell's script is refused", () => {
     expect(seen(5).passes).toMatchObject([{ state: "Failed", step: "scripts" }]);
