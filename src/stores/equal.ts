@@ -23,18 +23,16 @@ const equalRecords = (a: Record<string, unknown>, b: Record<string, unknown>): b
 export const frozenCopy = <T>(value: T): T => frozen(value) as T;
 
 const frozen = (value: unknown): unknown => {
-  if (typeof value === "number") return Number.isFinite(value) ? value + 0 : null;
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  if (Array.isArray(value)) return Object.freeze(value.map((item) => (item === undefined ? null : frozen(item))));
-  return frozenRecord(value as Record<string, unknown>);
+  const shares = Object.values(value).some((member) => typeof member === "object" && member && Object.isFrozen(member));
+  if (!shares || Array.isArray(value)) return frozenInDepth(JSON.parse(JSON.stringify(value)));
+  const present = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.freeze(Object.fromEntries(present.map(([name, member]) => [name, frozen(member)])));
 };
 
-const frozenRecord = (value: Record<string, unknown>): unknown => {
-  const names = Object.keys(value);
-  // A spread keeps the layout in memory that the members were written in.
-  const copy = names.some((name) => value[name] === undefined)
-    ? Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined))
-    : { ...value };
-  for (const name of Object.keys(copy)) copy[name] = frozen(copy[name]);
-  return Object.freeze(copy);
+/** What was just parsed lies in memory more tightly than what was put together member by member. */
+const frozenInDepth = (value: unknown): unknown => {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) frozenInDepth(member);
+  return Object.freeze(value);
 };
