@@ -190,7 +190,10 @@ describe("kubectl aetherv", { timeout: 120_000 }, () => {
     expect(parseSigner((await keys()).text).handovers).toHaveLength(2);
     expect(out).not.toMatch(/PRIVATE|digestKey/);
     const missing = await run(...rotate, "--context", "admin", "--control-plane-namespace", "other");
-    expect(missing).toMatchObject({ code: 1, err: expect.stringContaining("no ConfigMap aetherv-identity") as unknown });
+    expect(missing).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("no ConfigMap aetherv-identity") as unknown,
+    });
   });
 
   it("leaves the judgement to the cluster's RBAC", async () => {
