@@ -1,4 +1,5 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 /** Bytes that the space for new objects may come to. V8 by itself goes to 128 MiB, of which a control plane gains nothing. */
 export const newSpaceBytes = 32 * 2 ** 20;
@@ -7,10 +8,26 @@ const lookMs = 250;
 /** By what the space for new objects grows when V8 finds it too small; 1: not at all. V8 makes it smaller by itself at rest. */
 export const growthFactor = (bytes: number): 1 | 2 => (bytes < newSpaceBytes ? 2 : 1);
 
+/** What the process did of late. */
+export interface Pace {
+  /** Share of one processor that it took, 0 to 1 and above. */
+  readonly busy: number;
+  /** Bytes of objects on the heap, dead ones among them. */
+  readonly used: number;
+  /** The same after the last collection of all of it; 0 before the first. */
+  readonly kept: number;
+}
+
+/** Whether to collect everything now: nothing is disturbed, and enough may have died since. */
+export const isDue = ({ busy, used, kept }: Pace): boolean => busy < 0.1 && used > kept * 1.25 + 32 * 2 ** 20;
+
+const paceMs = 10_000;
+
 /**
  * The heap grows by a third over what lives before it is cleaned; by itself V8 lets it grow up to fourfold, which a process that works for
  * months beside machines' memory has no use for. The size of the space for new objects can only be set on node's command line, which
- * people choose; its growth can be stopped at any time.
+ * people choose; its growth can be stopped at any time. What a burst of work left behind V8 would keep until the next burst, which may be
+ * in months: it is collected once the process rests.
  */
 export const holdHeap = (): void => {
   setFlagsFromString("--heap-growing-percent=33");
@@ -22,4 +39,22 @@ export const holdHeap = (): void => {
     if (next !== factor) setFlagsFromString(`--semi-space-growth-factor=${next}`);
     factor = next;
   }, lookMs).unref();
+  collectAtRest();
+};
+
+const collectAtRest = (): void => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  let kept = 0;
+  let before = process.cpuUsage();
+  setInterval(() => {
+    const { user, system } = process.cpuUsage(before);
+    before = process.cpuUsage();
+    const busy = (user + system) / 1000 / paceMs;
+    if (!isDue({ busy, used: process.memoryUsage().heapUsed, kept })) return;
+    collect();
+    kept = process.memoryUsage().heapUsed;
+    // Its own work is none that the next look should wait for.
+    before = process.cpuUsage();
+  }, paceMs).unref();
 };

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { isDue } from "../../../src/app/heap.ts";
 
 const heap = new URL("../../../src/app/heap.ts", import.meta.url);
 
@@ -30,4 +31,32 @@ it("the space for new objects stops growing while objects live on", async () => 
     });
   const [held, free] = await Promise.all([run(program), run(program.replace("holdHeap();", ""))]);
   expect(Number(held.stdout)).toBeLessThan(Number(free.stdout));
+});
+
+const MiB = 2 ** 20;
+
+it.each([
+  { why: "at rest, with much that may have died", busy: 0.02, used: 400 * MiB, kept: 0, due: true },
+  { why: "at work", busy: 0.5, used: 400 * MiB, kept: 0, due: false },
+  { why: "at rest, just collected", busy: 0.02, used: 300 * MiB, kept: 290 * MiB, due: false },
+  { why: "at rest, grown since", busy: 0.02, used: 400 * MiB, kept: 290 * MiB, due: true },
+  { why: "a small heap", busy: 0, used: 30 * MiB, kept: 0, due: false },
+])("collects everything or not: $why", ({ due, ...pace }) => {
+  expect(isDue(pace)).toBe(due);
+});
+
+it("gives back what a burst of work left behind, once the process rests", { timeout: 120_000 }, async () => {
+  const burst = `
+import { setTimeout as sleep } from "node:timers/promises";
+import { holdHeap } from ${JSON.stringify(heap.href)};
+holdHeap();
+let kept = [];
+for (let n = 0; n < 1_500_000; n += 1) kept.push({ n, text: "x" + n });
+const most = process.memoryUsage().heapUsed;
+kept = [];
+for (let tries = 0; tries < 600 && process.memoryUsage().heapUsed > most / 2; tries += 1) await sleep(100);
+process.stdout.write(String(process.memoryUsage().heapUsed / most));
+`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", burst]);
+  expect(Number(stdout)).toBeLessThan(0.5);
 });
