@@ -56,17 +56,20 @@ export const find = (scene: Scene): Found => {
 
 /**
  * The original, when the other file is the copy that a move made of it and did not come to put the original away: sent again, the move
- * judges the copy and finishes. Only while the copy lies where the spec wants the disk and no machine has either of them.
+ * judges the copy and finishes. Only while the copy lies where the spec wants the disk and no machine has either of them. A status that
+ * was not written in time before the move names neither: then the original is the one that does not lie there.
  */
 const movedHalfway = (scene: Scene, files: readonly DiskState[]): DiskState | undefined => {
   const { disk, snapshot } = scene;
   const { storageClass } = disk.spec;
-  const original = files.find(({ path }) => samePath(path, disk.status?.path ?? ""));
-  const [copy, ...more] = files.filter((one) => one !== original);
-  if (!original || !copy || more.length > 0 || storageClass === undefined) return undefined;
+  if (files.length !== 2 || storageClass === undefined) return undefined;
+  const isWanted = ({ path }: DiskState): boolean => classesAt(scene, path).includes(storageClass);
+  const recorded = files.find(({ path }) => samePath(path, disk.status?.path ?? ""));
+  const original = recorded ?? files.find((one) => !isWanted(one));
+  const copy = files.find((one) => one !== original);
+  if (!original || !copy || !isWanted(copy)) return undefined;
   const same = copy.diskId === original.diskId && copy.uid === original.uid && copy.size === original.size;
-  const wanted = classesAt(scene, copy.path).includes(storageClass);
-  return same && wanted && files.every(({ path }) => snapshot.holders(path).length === 0) ? original : undefined;
+  return same && files.every(({ path }) => snapshot.holders(path).length === 0) ? original : undefined;
 };
 
 const fileOf = (state: DiskState, snapshot: SnapshotView): File => {

@@ -52,6 +52,7 @@ const worker = fileURLToPath(new URL("worker.ts", import.meta.url));
 const compiled = fileURLToPath(new URL("../../.cache/compiled", import.meta.url));
 const hook = plant === undefined ? [] : ["--import", new URL(`plants/hook.ts?${plant}`, import.meta.url).href];
 const children: ChildProcess[] = [];
+let stopped = false;
 
 const work = (index: number): Promise<void> =>
   new Promise((resolve) => {
@@ -66,7 +67,9 @@ const work = (index: number): Promise<void> =>
     child.send({ from: from + index, to: from + count, step, store, trace } satisfies Order);
     child.on("message", (outcome: Outcome) => {
       summary.add(outcome);
-      if (first && outcome.problems.length > 0) for (const one of children) one.kill();
+      if (!first || outcome.problems.length === 0) return;
+      stopped = true;
+      for (const one of children) one.kill();
     });
     child.on("exit", (code) => {
       if (code !== 0 && code !== null) summary.broken(`a worker ended with code ${code}`);
@@ -75,4 +78,4 @@ const work = (index: number): Promise<void> =>
   });
 
 await Promise.all(Array.from({ length: Math.min(workers, count) }, (_, index) => work(index)));
-process.exitCode = summary.end();
+process.exitCode = summary.end({ early: stopped });

@@ -66,8 +66,9 @@ export class Summary {
   }
 
   /** Prints the sums, and gives the exit code. */
-  end(): number {
-    const { out, tty } = this.#parts;
+  end({ early }: { readonly early: boolean }): number {
+    const { out, tty, count } = this.#parts;
+    const expected = early ? 0 : count;
     const seconds = ((performance.now() - this.#started) / 1000).toFixed(0);
     const hours = (this.#seconds / 3600).toFixed(0);
     out(
@@ -76,6 +77,8 @@ export class Summary {
     );
     const mean = (sum: number): string => (sum / Math.max(1, this.#done)).toFixed(1);
     out(`a seed has ${mean(this.#steps)} steps, ${mean(this.#effects)} effects and ${mean(this.#faults)} faults\n`);
+    if (this.#brokenBy === undefined && this.#done < expected)
+      this.broken(`only ${this.#done} of ${expected} seeds were run`);
     if (this.#brokenBy !== undefined) out(`${this.#brokenBy}\n`);
     return this.#failed.length > 0 || this.#brokenBy !== undefined ? 1 : 0;
   }

@@ -8,7 +8,8 @@ process.once("message", (order: Order) => {
     if (!trace) Error.stackTraceLimit = 0;
     for (let seed = from; seed < to; seed += step) {
       const outcome = await simulate(seed, { trace: trace ? "keep" : "drop", stores: store && [store] });
-      process.send?.(outcome);
+      // A long trace takes its time on the way: whoever disconnects before would lose it.
+      await new Promise((resolve) => process.send?.(outcome, resolve));
     }
     process.disconnect();
   };

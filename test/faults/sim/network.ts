@@ -57,7 +57,10 @@ export class Network {
       },
       oneShot: async (input, onError, signal) => {
         await arrives(process, signal);
-        if (this.#cut.has(host.name)) await never(signal);
+        if (this.#cut.has(host.name)) {
+          await process.clock.sleep(connectMs, signal);
+          throw refused();
+        }
         const refusal = this.#refusals.get(host.name);
         if (refusal) throw new TransportError(refusal);
         if (climate.strikes("connectFails", chance)) throw refused();
@@ -96,6 +99,9 @@ export class Network {
     }
   }
 }
+
+/** Whoever opens a connection that nobody answers gives up by itself. */
+const connectMs = 20_000;
 
 const refused = (): TransportError => new TransportError(fault("HostUnreachable", "the connection was refused"));
 

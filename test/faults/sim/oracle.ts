@@ -1,4 +1,12 @@
-import { folderOf, isPartial, isTrash, isUnder, nameUid, pathKey } from "../../../agents/simulator/model/paths.ts";
+import {
+  fileName,
+  folderOf,
+  isPartial,
+  isTrash,
+  isUnder,
+  nameUid,
+  pathKey,
+} from "../../../agents/simulator/model/paths.ts";
 import { readNotes, validStamp } from "../../../agents/simulator/model/stamp.ts";
 import type { Vm } from "../../../agents/simulator/model/types.ts";
 import type { World } from "../../../agents/simulator/model/world.ts";
@@ -147,11 +155,11 @@ const leftovers = ({ objects }: Scene, host: string, world: World): string[] => 
   });
   const files = world.disks().flatMap(({ path }) => {
     if (isTrash(path) || !isOurs(path)) return [];
-    if (isPartial(path)) return [`${host}: ${path} is left over`];
-    const uid = nameUid(path) ?? "";
+    // A copy that was broken off and is no longer wanted: the host's purge takes it a day later, unless its disk goes before.
+    const uid = (isPartial(path) ? fileName(path).split(".")[0] : nameUid(path)) ?? "";
     return uids.has(uid) ? [] : [`${host}: the disk ${path} in ${folderOf(path)} is left over`];
   });
-  const kept = world.disks().filter(({ path }) => !isTrash(path));
+  const kept = world.disks().filter(({ path }) => !isTrash(path) && !isPartial(path));
   const ids = kept.map(({ diskId }) => diskId);
   const twins = kept.filter(({ path, diskId }, at) => isOurs(path) && ids.indexOf(diskId) !== at);
   return [...vms, ...files, ...twins.map(({ path }) => `${host}: ${path} has the identity of another disk`)];

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { VmCheckpoint } from "../../../../agents/simulator/model/types.ts";
 import { annotations } from "../../../../src/api/annotations.ts";
 import type { VirtualDisk, VirtualMachine } from "../../../../src/api/generated/types.ts";
+import { keyText } from "../../../../src/api/resource.ts";
 import type { LabHost } from "../../../support/lab.ts";
 import { Lab } from "../../../support/lab.ts";
 import { addHost, addMachine, approve, edit, jobs, put, statusOf, told } from "../stage.ts";
@@ -812,6 +813,18 @@ describe("a detached disk's storage class", () => {
     const { lab, host, path } = await moved();
     copyBeside(host, path);
     edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.move data"]);
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+    expect(files(host)).toEqual([path.replace("D:\\Disks", "D:\\Fast")]);
+  });
+
+  test("the same when the disk was moved right after it was made, and its status did not come to tell its place", async () => {
+    const { lab, host, path } = await moved();
+    copyBeside(host, path);
+    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    const { path: _, ...status } = disk(lab, "data");
+    lab.objects.set(keyText(lab.key("VirtualDisk", "data")), { ...lab.get("VirtualDisk", "data"), status });
     await lab.settle();
     expect(jobs(lab)).toEqual(["disk.move data"]);
     expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
