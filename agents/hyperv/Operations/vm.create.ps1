@@ -111,6 +111,21 @@ function Assert-NameFree {
     }
 }
 
+function Remove-LostDrive {
+    <#
+    .SYNOPSIS
+        The report without drives whose files were moved or deleted since: nothing can be registered with them, and their disks are attached again
+        where they are now. Changes only what the report is about, which is not on the host yet.
+    #>
+    param($Report)
+    $sources = @($Report.Incompatibilities | Where-Object -FilterScript { $null -ne $_ } | ForEach-Object -Process { $_.Source })
+    $drives = @($sources | Where-Object -FilterScript { $null -ne $_ -and $_.PSObject.TypeNames -contains 'Microsoft.HyperV.PowerShell.HardDiskDrive' })
+    $lost = @($drives | Where-Object -FilterScript { -not [string]::IsNullOrEmpty($_.Path) -and -not (Test-Path -LiteralPath $_.Path) })
+    if ($lost.Count -eq 0) { return $Report }
+    foreach ($drive in $lost) { Hyper-V\Remove-VMHardDiskDrive -VMHardDiskDrive $drive -ErrorAction 'Stop' }
+    return Hyper-V\Compare-VM -CompatibilityReport $Report -ErrorAction 'Stop'
+}
+
 function Register-LeftVm {
     <# .SYNOPSIS Registers the configuration that a vanished machine left behind (keeps id, TPM, MACs); '' when there is none. #>
     param([hashtable]$Job)
@@ -120,7 +135,7 @@ function Register-LeftVm {
     $files = @((Get-FileTable -World (Get-World -Job $Job)).Values | Where-Object -FilterScript { (Get-FileNameOf -Path $_.Path) -eq $wanted })
     if ($files.Count -eq 0) { return '' }
     if ($files.Count -gt 1) { Stop-Operation -Code 'OwnershipAmbiguous' -Message "$(@($files | ForEach-Object -Process { $_.Path }) -join ' and ') both describe $($spec['recoverId'])" }
-    $report = Hyper-V\Compare-VM -Path $files[0].Path -Register -ErrorAction 'Stop'
+    $report = Remove-LostDrive -Report (Hyper-V\Compare-VM -Path $files[0].Path -Register -ErrorAction 'Stop')
     $notes = Read-Notes -Raw ([string]$report.VM.Notes)
     Assert-Claim -Vm @{ Id = $spec['recoverId']; Name = [string]$report.VM.Name; Stamp = $notes.Stamp; Replica = $false; Clustered = $false } -ControlPlane $Job.ControlPlane -Owner $spec['owner'] -Claim @{}
     if (@($report.Incompatibilities | Where-Object -FilterScript { $null -ne $_ }).Count -gt 0) {

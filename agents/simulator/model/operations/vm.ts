@@ -7,6 +7,7 @@ import { join } from "../paths.ts";
 import { readNotes, stampOf, validStamp, writeNotes } from "../stamp.ts";
 import type { Vm } from "../types.ts";
 import type { World } from "../world.ts";
+import { refreshedOrder } from "./bootOrder.ts";
 import { settingsOf, type Setting } from "./vmConfig.ts";
 import { newVm } from "./vmDefaults.ts";
 
@@ -62,7 +63,10 @@ const madeVm = async (job: CreateJob, folder: string): Promise<Vm> => {
   return vm;
 };
 
-/** Registers the configuration that a vanished machine left behind; undefined when there is none. */
+/**
+ * Registers the configuration that a vanished machine left behind; undefined when there is none. Drives whose files were moved or deleted
+ * since stay away: nothing could be registered with them, and their disks are attached again where they are now.
+ */
 const registered = async (job: CreateJob): Promise<Vm | undefined> => {
   const { recoverId } = job.spec;
   if (recoverId === undefined) return undefined;
@@ -72,7 +76,8 @@ const registered = async (job: CreateJob): Promise<Vm | undefined> => {
   checkClaim(vm, job.controlPlane, job.spec.owner, {});
   await job.effect("registered", (world) => {
     world.removeFile(file.path);
-    world.putVm({ ...vm, state: "Off", due: [] });
+    const drives = vm.drives.filter(({ path }) => world.file(path) !== undefined);
+    world.putVm(refreshedOrder({ ...vm, drives, state: "Off", due: [] }));
   });
   return vm;
 };

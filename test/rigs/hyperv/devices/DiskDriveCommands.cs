@@ -173,6 +173,14 @@ public sealed class RemoveVMHardDiskDrive : HyperVCommand
     private void Remove(HardDiskDrive drive)
     {
         if (!ShouldProcess(drive.Name)) return;
+        if (drive.Planned is { } planned)
+        {
+            planned.Firmware.BootOrder.Remove(drive.Id);
+            planned.Drives.Remove(drive.Data);
+            if (Passthru) WriteObject(drive);
+            return;
+        }
+
         Store.Change(data =>
         {
             var vm = Vm(data, drive.VMId);

@@ -13,12 +13,15 @@ public abstract class Drive(Guid vm) : VMPart(vm)
     public string? PoolName => "Primordial";
 }
 
-public sealed class HardDiskDrive(Guid vm, DriveData data) : Drive(vm)
+public sealed class HardDiskDrive(Guid vm, DriveData data, VmData? planned = null) : Drive(vm)
 {
     private DriveData last = data;
 
+    /// <summary>The machine of a compatibility report, which is not on the host yet.</summary>
+    internal VmData? Planned => planned;
+
     /// <summary>The bay as it is now; found by its place.</summary>
-    internal DriveData Data => last = Owner.Drives.FirstOrDefault(drive => Places.Same(drive, last)) ?? last;
+    internal DriveData Data => last = (planned ?? Owner).Drives.FirstOrDefault(drive => Places.Same(drive, last)) ?? last;
 
     public override ControllerType ControllerType => last.ControllerType;
     public override int ControllerNumber => last.ControllerNumber;

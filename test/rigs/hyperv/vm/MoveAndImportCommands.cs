@@ -87,11 +87,17 @@ internal static class Imports
         var path = WindowsPath.Full(given);
         var machine = Machine.ReadConfiguration(path);
         if (!string.Equals(System.IO.Path.GetFileNameWithoutExtension(WindowsPath.Leaf(path)), machine.Id.ToString(), StringComparison.OrdinalIgnoreCase)) throw VirtualizationException.InvalidParameter($"'{path}' does not bear the id of its virtual machine.");
+        return Judge(path, machine);
+    }
+
+    /// <summary>A report again, of the machine as it was changed since the one before.</summary>
+    internal static VMCompatibilityReport Judge(string path, VmData machine)
+    {
         var data = Store.Read();
         var found = new List<VMCompatibilityIncompatibility>();
         if (data.Vms.Any(vm => vm.Id == machine.Id)) found.Add(new("A virtual machine with this id exists.", 40019, null));
         foreach (var adapter in machine.Adapters.Where(adapter => adapter.SwitchId is { } id && data.Switches.All(one => one.Id != id))) found.Add(new($"Could not find the switch of '{adapter.Name}'.", 33012, new VMNetworkAdapter(machine.Id, adapter)));
-        foreach (var drive in machine.Drives.Where(drive => drive.Path is not null && !File.Exists(WindowsPath.Real(drive.Path)))) found.Add(new($"'{drive.Path}' was not found.", 40010, new HardDiskDrive(machine.Id, drive)));
+        foreach (var drive in machine.Drives.Where(drive => drive.Path is not null && !File.Exists(WindowsPath.Real(drive.Path)))) found.Add(new($"'{drive.Path}' was not found.", 40010, new HardDiskDrive(machine.Id, drive, machine)));
         return new VMCompatibilityReport(path, machine, found);
     }
 }
@@ -99,13 +105,16 @@ internal static class Imports
 [Cmdlet(VerbsData.Compare, "VM", SupportsShouldProcess = true, DefaultParameterSetName = "Register")]
 public sealed class CompareVM : HyperVCommand
 {
-    [Parameter(Position = 0, Mandatory = true)]
+    [Parameter(Position = 0, Mandatory = true, ParameterSetName = "Register")]
     public string Path { get; set; } = "";
 
-    [Parameter]
+    [Parameter(ParameterSetName = "Register")]
     public SwitchParameter Register { get; set; }
 
-    protected override void Execute() => WriteObject(Imports.Compare(Path));
+    [Parameter(Position = 0, Mandatory = true, ValueFromPipeline = true, ParameterSetName = "CompatibilityReport")]
+    public VMCompatibilityReport? CompatibilityReport { get; set; }
+
+    protected override void Execute() => WriteObject(CompatibilityReport is { } report ? Imports.Judge(report.Path, report.Machine) : Imports.Compare(Path));
 }
 
 [Cmdlet(VerbsData.Import, "VM", SupportsShouldProcess = true, DefaultParameterSetName = "Register")]
@@ -123,7 +132,7 @@ public sealed class ImportVM : HyperVCommand
     /// <summary>Registers in place: id, MACs and TPM stay.</summary>
     protected override void Execute()
     {
-        var report = Imports.Compare(CompatibilityReport?.Path ?? Path);
+        var report = CompatibilityReport is { } given ? Imports.Judge(given.Path, given.Machine) : Imports.Compare(Path);
         if (!ShouldProcess(report.Path)) return;
         if (report.Incompatibilities.Length > 0)
         {
