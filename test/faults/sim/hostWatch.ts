@@ -25,6 +25,10 @@ export class HostWatch {
   /** Jobs that were sent; and what each process, by its epoch, was told to be done, with the count of changes at its end. */
   readonly #sent = new Set<string>();
   readonly #done = new Map<string, number>();
+  /** Jobs that were begun, with the count of changes then. */
+  readonly #begun = new Map<string, number>();
+  /** The count of changes after the last one that an admin made. */
+  #lastByHand = 0;
   /** Jobs that have ended, with the count of changes then. */
   readonly #over = new Map<string, number>();
   readonly #files = new Map<string, string>();
@@ -71,6 +75,7 @@ export class HostWatch {
     }
     if (!visible) return;
     this.changes += 1;
+    if (this.#byHand) this.#lastByHand = this.changes;
     try {
       this.#common.check(host);
     } catch (error) {
@@ -109,6 +114,7 @@ export class HostWatch {
   /** Takes an entry of the host's own record. */
   heard(entry: AuditEntry): void {
     this.audit.push(entry);
+    if (entry.at === "begin") this.#begun.set(entry.id, this.changes);
     if (entry.at === "end" || entry.at === "died") this.#over.set(entry.id, this.changes);
     if (entry.at === "effect" && this.#over.has(entry.id))
       this.#alarm(`${entry.operation} ${entry.id} goes on though its end was told`);
@@ -128,7 +134,8 @@ export class HostWatch {
     if (finishedAt === undefined || status !== "success") return;
     const changes = this.#over.get(id);
     if (changes === undefined) this.#alarm(`${operation} ${id} is taken for done, and still runs`);
-    else this.#done.set(order, changes);
+    // What an admin did meanwhile may have undone it before its end, which then tells so.
+    else if (this.#lastByHand <= (this.#begun.get(id) ?? 0)) this.#done.set(order, changes);
   }
 
   /** A disk is taken from its machine: whoever decided that must have had a reason not long ago. */
