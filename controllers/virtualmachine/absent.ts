@@ -56,8 +56,8 @@ const leaves = (path: string, value: unknown): readonly (readonly [string, unkno
 /** A machine that never was: made as the spec says. */
 export const create = (scene: Scene): Verdict => createFrom(scene, creationPlan(scene));
 
-/** Sends the first step of a creation plan, unless something else has the machine's name. */
-export const createFrom = (scene: Scene, plan: readonly Step[]): Verdict => {
+/** Sends the first step of a creation plan, unless something else has the machine's name. `locks`: what it holds beside the machine. */
+export const createFrom = (scene: Scene, plan: readonly Step[], locks: readonly string[] = []): Verdict => {
   const { vm, world, snapshot } = scene;
   const name = vmNameOf(vm);
   const namesake = [...snapshot.vms.values()].find((state) => pathKey(state.name) === pathKey(name) && !state.replica);
@@ -72,7 +72,7 @@ export const createFrom = (scene: Scene, plan: readonly Step[]): Verdict => {
   if (!step) throw new Error("a creation plan begins with vm.create");
   return {
     plan,
-    act: vmJob(scene, step, createDeadline),
+    act: vmJob(scene, step, createDeadline, locks),
     trio: faultTrio("vm.create", world.lastFault) ?? conditions.progressing("vm.create is next."),
   };
 };

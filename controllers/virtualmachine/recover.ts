@@ -1,7 +1,7 @@
 import * as conditions from "../../src/engine/conditions.ts";
 import type { PendingChange, Step } from "../../src/engine/ports.ts";
 import { samePath } from "../../src/engine/paths.ts";
-import { disksOfVm } from "../shared/objects.ts";
+import { diskObject, disksOfVm, leavingDisksOfVm } from "../shared/objects.ts";
 import { createFrom, creationPlan } from "./absent.ts";
 import { consentTo } from "./consent.ts";
 import { unknownHosts } from "./identity.ts";
@@ -51,7 +51,7 @@ const judged = (scene: Scene, id: string): Verdict => {
 };
 
 const rebuild = (scene: Scene, id: string, plan: readonly Step[]): Verdict => ({
-  ...createFrom(scene, plan),
+  ...createFrom(scene, plan, drivesLocks(scene)),
   events: [
     {
       type: "Warning",
@@ -60,6 +60,16 @@ const rebuild = (scene: Scene, id: string, plan: readonly Step[]): Verdict => ({
     },
   ],
 });
+
+/**
+ * Uids of the disks that the configuration left behind may name: it comes back with their drives, so none of them may be attached
+ * elsewhere meanwhile.
+ */
+const drivesLocks = ({ vm, world }: Scene): readonly string[] => {
+  const seen = (vm.status?.disks ?? []).flatMap(({ name }) => diskObject(world, vm, name) ?? []);
+  const all = [...disksOfVm(world, vm), ...leavingDisksOfVm(world, vm), ...seen];
+  return [...new Set(all.map(({ metadata }) => metadata.uid))];
+};
 
 /** Disks that had checkpoints when the machine was last seen: their leaf must not be passed over. */
 const chainBroken = ({ vm, snapshot }: Scene): Obstacle | undefined => {

@@ -57,12 +57,17 @@ export interface Verdict {
   readonly wakeAfterMs?: number;
 }
 
-/** A job of the machine: it locks its own uid. */
-export const vmJob = ({ vm, hostName }: Pick<Scene, "vm" | "hostName">, step: Step, deadlineSeconds: number): Act => ({
+/** A job of the machine: it locks its own uid, and what else is given. */
+export const vmJob = (
+  { vm, hostName }: Pick<Scene, "vm" | "hostName">,
+  step: Step,
+  deadlineSeconds: number,
+  locks: readonly string[] = [],
+): Act => ({
   do: "job",
   host: hostName,
   step,
-  locks: [vm.metadata.uid],
+  locks: [vm.metadata.uid, ...locks],
   deadlineSeconds,
 });
 

@@ -136,6 +136,8 @@ export class Lab {
   readonly hosts = new Map<string, LabHost>();
   /** Every job sent, as "vm.create web". */
   readonly sent: string[] = [];
+  /** What each of them held alone, in the same order. */
+  readonly held: (readonly string[])[] = [];
   readonly #remembered = new Map<string, Remembered>();
   readonly #kinds: ReadonlyMap<string, Kind> = new Map(kinds.map((kind) => [kind.kind, kind]));
   massDelete?: World["massDelete"];
@@ -324,6 +326,7 @@ export class Lab {
     if (!host) throw new Error(`a job for host ${act.host}, which does not exist`);
     const { operation, spec } = act.step;
     this.sent.push(`${operation} ${name}`);
+    this.held.push(act.locks);
     const result = await host.run(operation, spec, act.locks, act.deadlineSeconds);
     const observed = result.data["observed"] as Delta | undefined;
     const at = this.clock.now();

@@ -111,19 +111,31 @@ function Assert-NameFree {
     }
 }
 
-function Remove-LostDrive {
+function Remove-UnfitDrive {
     <#
     .SYNOPSIS
-        The report without drives whose files were moved or deleted since: nothing can be registered with them, and their disks are attached again
-        where they are now. Changes only what the report is about, which is not on the host yet.
+        The report without drives whose files were moved or deleted since, or are another machine's by now: nothing can be registered with the
+        former, and the latter would be attached twice. Their disks are attached again where they belong. Changes only what the report is
+        about, which is not on the host yet.
     #>
-    param($Report)
+    param([hashtable]$Job, $Report)
     $sources = @($Report.Incompatibilities | Where-Object -FilterScript { $null -ne $_ } | ForEach-Object -Process { $_.Source })
     $drives = @($sources | Where-Object -FilterScript { $null -ne $_ -and $_.PSObject.TypeNames -contains 'Microsoft.HyperV.PowerShell.HardDiskDrive' })
-    $lost = @($drives | Where-Object -FilterScript { -not [string]::IsNullOrEmpty($_.Path) -and -not (Test-Path -LiteralPath $_.Path) })
-    if ($lost.Count -eq 0) { return $Report }
-    foreach ($drive in $lost) { Hyper-V\Remove-VMHardDiskDrive -VMHardDiskDrive $drive -ErrorAction 'Stop' }
+    $unfit = @($drives | Where-Object -FilterScript { -not [string]::IsNullOrEmpty($_.Path) -and -not (Test-Path -LiteralPath $_.Path) })
+    $world = Get-World -Job $Job
+    $unfit += @($Report.VM.HardDrives | Where-Object -FilterScript { Test-OtherHolder -World $world -Path ([string]$_.Path) -Id $Job.Spec['recoverId'] })
+    if ($unfit.Count -eq 0) { return $Report }
+    foreach ($drive in $unfit) { Hyper-V\Remove-VMHardDiskDrive -VMHardDiskDrive $drive -ErrorAction 'Stop' }
     return Hyper-V\Compare-VM -CompatibilityReport $Report -ErrorAction 'Stop'
+}
+
+function Test-OtherHolder {
+    <# .SYNOPSIS Whether a machine other than that of the id holds the file, or one that it is based on. #>
+    param([hashtable]$World, [string]$Path, [string]$Id)
+    if ($Path -eq '') { return $false }
+    $paths = @($Path) + @(Get-DiskChain -World $World -Path $Path | ForEach-Object -Process { $_.Path })
+    $holders = @($paths | ForEach-Object -Process { Get-Holder -World $World -Path $_ })
+    return @($holders | Where-Object -FilterScript { $_.Vm.Id -ne $Id }).Count -gt 0
 }
 
 function Register-LeftVm {
@@ -135,7 +147,7 @@ function Register-LeftVm {
     $files = @((Get-FileTable -World (Get-World -Job $Job)).Values | Where-Object -FilterScript { (Get-FileNameOf -Path $_.Path) -eq $wanted })
     if ($files.Count -eq 0) { return '' }
     if ($files.Count -gt 1) { Stop-Operation -Code 'OwnershipAmbiguous' -Message "$(@($files | ForEach-Object -Process { $_.Path }) -join ' and ') both describe $($spec['recoverId'])" }
-    $report = Remove-LostDrive -Report (Hyper-V\Compare-VM -Path $files[0].Path -Register -ErrorAction 'Stop')
+    $report = Remove-UnfitDrive -Job $Job -Report (Hyper-V\Compare-VM -Path $files[0].Path -Register -ErrorAction 'Stop')
     $notes = Read-Notes -Raw ([string]$report.VM.Notes)
     Assert-Claim -Vm @{ Id = $spec['recoverId']; Name = [string]$report.VM.Name; Stamp = $notes.Stamp; Replica = $false; Clustered = $false } -ControlPlane $Job.ControlPlane -Owner $spec['owner'] -Claim @{}
     if (@($report.Incompatibilities | Where-Object -FilterScript { $null -ne $_ }).Count -gt 0) {

@@ -155,20 +155,39 @@ export class Simulation {
   }
 
   /** Makes the world what the user wants from now on. */
-  async want(world: WorldSpec): Promise<void> {
+  async want(asked: WorldSpec): Promise<void> {
+    const world = this.#unshrunk(asked);
     if (this.wanted !== world) this.#documents = manifests(world);
     this.wanted = world;
     await this.backend.sync([...this.#documents, ...this.#letGo()]);
+  }
+
+  /** A disk that was to go and has not gone yet is declared again no smaller than it is: that would be refused. */
+  #unshrunk(world: WorldSpec): WorldSpec {
+    const bigger = (name: string): number => {
+      const there = (this.truth.list() as readonly VirtualDisk[]).find(
+        ({ kind, metadata }) => kind === "VirtualDisk" && metadata.name === name && !metadata.deletionTimestamp,
+      );
+      return Number.parseInt(there?.spec.size ?? "0", 10);
+    };
+    if (world.disks.every(({ name, sizeGi }) => sizeGi >= bigger(name))) return world;
+    return {
+      ...world,
+      disks: world.disks.map((disk) => ({ ...disk, sizeGi: Math.max(disk.sizeGi, bigger(disk.name)) })),
+    };
   }
 
   /** Disks that are to go from machines that stay: their owner detaches them first, since a deletion would wait for that. */
   #letGo(): readonly Manifest[] {
     const disks = new Set(this.#documents.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
     const vms = new Set(this.wanted.vms.map(({ name }) => name));
-    return (this.truth.list() as readonly VirtualDisk[]).flatMap(({ kind, metadata, spec }) => {
+    return (this.truth.list() as readonly VirtualDisk[]).flatMap(({ kind, metadata, spec, status }) => {
       const { attachment, ...detached } = kind === "VirtualDisk" ? spec : {};
       const { name, namespace = "", deletionTimestamp } = metadata;
-      if (!attachment || !vms.has(attachment.virtualMachine) || deletionTimestamp !== undefined) return [];
+      if (!attachment || deletionTimestamp !== undefined) return [];
+      // A move to a machine that goes, too, may not have begun.
+      const holders = [attachment.virtualMachine, status?.attachedTo?.virtualMachine ?? ""];
+      if (!holders.some((holder) => vms.has(holder))) return [];
       return disks.has(`${kind}/${name}`) ? [] : [{ kind, metadata: { name, namespace }, spec: detached }];
     });
   }

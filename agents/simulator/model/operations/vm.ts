@@ -5,7 +5,7 @@ import type { Answer, Job } from "../job.ts";
 import { checkClaim, findOwnedVm, ownedVm, stampedVms } from "../ownership.ts";
 import { join } from "../paths.ts";
 import { readNotes, stampOf, validStamp, writeNotes } from "../stamp.ts";
-import type { Vm } from "../types.ts";
+import type { Drive, Vm } from "../types.ts";
 import type { World } from "../world.ts";
 import { refreshedOrder } from "./bootOrder.ts";
 import { settingsOf, type Setting } from "./vmConfig.ts";
@@ -65,7 +65,8 @@ const madeVm = async (job: CreateJob, folder: string): Promise<Vm> => {
 
 /**
  * Registers the configuration that a vanished machine left behind; undefined when there is none. Drives whose files were moved or deleted
- * since stay away: nothing could be registered with them, and their disks are attached again where they are now.
+ * since, or are another machine's by now, stay away: nothing could be registered with the former, and the latter would be attached twice.
+ * Their disks are attached again where they belong.
  */
 const registered = async (job: CreateJob): Promise<Vm | undefined> => {
   const { recoverId } = job.spec;
@@ -76,7 +77,9 @@ const registered = async (job: CreateJob): Promise<Vm | undefined> => {
   checkClaim(vm, job.controlPlane, job.spec.owner, {});
   await job.effect("registered", (world) => {
     world.removeFile(file.path);
-    const drives = vm.drives.filter(({ path }) => world.file(path) !== undefined);
+    const isFree = ({ path }: Drive): boolean =>
+      world.chain(path).every((part) => world.holders(part.path).length === 0);
+    const drives = vm.drives.filter((drive) => world.file(drive.path) !== undefined && isFree(drive));
     world.putVm(refreshedOrder({ ...vm, drives, state: "Off", due: [] }));
   });
   return vm;

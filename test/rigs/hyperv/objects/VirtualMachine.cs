@@ -13,10 +13,13 @@ public abstract class VirtualizationObject
 public sealed class VirtualMachine : VirtualizationObject
 {
     private VmData last;
+    private readonly bool planned;
 
-    internal VirtualMachine(VmData data) => last = data;
+    /// <param name="data">The machine.</param>
+    /// <param name="planned">It is a report's, not on the host yet.</param>
+    internal VirtualMachine(VmData data, bool planned = false) => (last, this.planned) = (data, planned);
 
-    internal VmData Data => last = Store.Read().Vms.FirstOrDefault(vm => vm.Id == last.Id) ?? last;
+    internal VmData Data => planned ? last : last = Store.Read().Vms.FirstOrDefault(vm => vm.Id == last.Id) ?? last;
 
     protected override bool Exists => Store.Read().Vms.Any(vm => vm.Id == last.Id);
 
@@ -62,7 +65,7 @@ public sealed class VirtualMachine : VirtualizationObject
     public Guid? ParentSnapshotId => Data.Checkpoints.LastOrDefault()?.Id;
     public string? ParentSnapshotName => Data.Checkpoints.LastOrDefault()?.Name;
     public string Heartbeat => Live.Heartbeat(Data, Store.Read().Behaviour) switch { "Ok" => "OkApplicationsUnknown", var other => other };
-    public HardDiskDrive[] HardDrives => Data.Drives.Select(drive => new HardDiskDrive(Id, drive)).ToArray();
+    public HardDiskDrive[] HardDrives => Data.Drives.Select(drive => new HardDiskDrive(Id, drive, planned ? last : null)).ToArray();
     public DvdDrive[] DVDDrives => Data.Dvds.Select(drive => new DvdDrive(Id, drive)).ToArray();
     public VMNetworkAdapter[] NetworkAdapters => Data.Adapters.Select(adapter => new VMNetworkAdapter(Id, adapter)).ToArray();
     public VMIntegrationComponent[] VMIntegrationService => Services.Names.Select(name => new VMIntegrationComponent(Id, name)).ToArray();

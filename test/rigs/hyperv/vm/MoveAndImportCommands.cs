@@ -74,7 +74,7 @@ public sealed record VMCompatibilityIncompatibility(string Message, int MessageI
 public sealed class VMCompatibilityReport(string path, VmData machine, List<VMCompatibilityIncompatibility> found)
 {
     internal VmData Machine => machine;
-    public VirtualMachine VM => new(machine);
+    public VirtualMachine VM => new(machine, planned: true);
     public string OperationType => "ImportVirtualMachine";
     public string Path => path;
     public VMCompatibilityIncompatibility[] Incompatibilities => [.. found];

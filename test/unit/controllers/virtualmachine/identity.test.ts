@@ -207,6 +207,22 @@ describe("a vanished machine", () => {
     expect(lab.sent.filter((one) => one.startsWith("disk.c"))).toEqual([]);
   });
 
+  test("holds the disks that its old configuration may name: none is attached elsewhere meanwhile", async () => {
+    const lab = await ready();
+    const disk = lab.get("VirtualDisk", "web-os");
+    // Declared elsewhere since it was last seen with its disk.
+    lab.objects.set("VirtualDisk/default/web-os", {
+      ...disk,
+      spec: { ...(disk.spec as object), attachment: { virtualMachine: "other" } },
+    });
+    vanish(lab);
+    lab.sent.length = 0;
+    lab.held.length = 0;
+    await lab.settle();
+    const made = lab.sent.indexOf("vm.create web");
+    expect(lab.held[made]).toEqual([vmOf(lab, "web").metadata.uid, disk.metadata.uid]);
+  });
+
   test("with a TPM it is rebuilt only after approval", async () => {
     const lab = start();
     declareWeb(lab, { security: { tpm: true } });
