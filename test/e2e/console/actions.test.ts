@@ -238,7 +238,19 @@ describe.skipIf(browserPath === undefined)(`actions of the console${whyNoBrowser
       [...(await rig.rig.client.list("VirtualDisk")), ...(await rig.rig.client.list("NetworkAdapter"))].filter(
         ({ status }) => (status as { deletionBatch?: string } | undefined)?.deletionBatch !== undefined,
       );
-    await until("the guard holds them", async () => (await held()).length > 3, 90_000);
+    // The number to type is that of all: none may join them any more.
+    let count = 0;
+    await until(
+      "the guard holds them, all that it will",
+      async () => {
+        const known = count;
+        count = (await held()).length;
+        if (count <= 3 || count !== known) return false;
+        await new Promise((resolve) => setTimeout(resolve, 2_000));
+        return (await held()).length === count;
+      },
+      90_000,
+    );
     const before = await held();
     const [one] = before;
     const kind = one?.kind ?? "";

@@ -151,7 +151,8 @@ describe("pages of the console", { timeout: long }, () => {
       .getByRole("dialog")
       .getByRole("button", { name: /Approve/ })
       .click();
-    await page.getByText("Nothing waits").waitFor({ timeout: 60_000 });
+    // It is shut down, changed and started meanwhile.
+    await page.getByText("Nothing waits").waitFor({ timeout: 180_000 });
     const { vms } = await rig.inventory("hv1");
     expect(vms.find(({ name }) => name === "web")?.cpu.count).toBe(3);
     await rig.admin("online", "hv2");
