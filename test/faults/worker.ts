@@ -2,6 +2,9 @@ import { simulate } from "./sim/run.ts";
 import type { Order } from "./simulate.ts";
 
 process.once("message", (order: Order) => {
+  // Who waits for the outcomes was ended: without this the seeds left would go on for nobody.
+  const end = (): never => process.exit(1);
+  process.once("disconnect", end);
   const run = async (): Promise<void> => {
     const { from, to, step, store, trace } = order;
     // Every fault and every signal that fires would note where it was made; the replay of a seed that failed tells it.
@@ -11,6 +14,7 @@ process.once("message", (order: Order) => {
       // A long trace takes its time on the way: whoever disconnects before would lose it.
       await new Promise((resolve) => process.send?.(outcome, resolve));
     }
+    process.off("disconnect", end);
     process.disconnect();
   };
   void run();
