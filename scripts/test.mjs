@@ -23,6 +23,8 @@ const packages = {
   iproute2: "ip",
   e2fsprogs: "mkfs.ext4",
   fdisk: "sfdisk",
+  xfsprogs: "mkfs.xfs",
+  "btrfs-progs": "mkfs.btrfs",
   tcpdump: "tcpdump",
   chromium: "chromium",
 };

@@ -14,9 +14,19 @@ const sh = (lines: string): string => {
   return done.stdout.trim();
 };
 
-const whyNot = (): string | undefined => {
+type Filesystem = "ext4" | "xfs" | "btrfs";
+
+const tools: Readonly<Record<Filesystem, readonly string[]>> = {
+  ext4: ["mkfs.ext4", "resize2fs"],
+  xfs: ["mkfs.xfs", "xfs_growfs"],
+  btrfs: ["mkfs.btrfs", "btrfs"],
+};
+
+const whyNot = (filesystem: Filesystem = "ext4"): string | undefined => {
   if (process.getuid?.() !== 0) return "needs root for loop devices";
-  const missing = ["losetup", "partx", "sfdisk", "mkfs.ext4", "resize2fs", "unshare"].filter(
+  const known = readFileSync("/proc/filesystems", "utf8").split(/\s+/);
+  if (!known.includes(filesystem)) return `the kernel has no ${filesystem}`;
+  const missing = ["losetup", "partx", "sfdisk", "unshare", ...tools[filesystem]].filter(
     (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status !== 0,
   );
   if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
@@ -31,15 +41,15 @@ const forgetPartitions = (device: string): void => {
       spawnSync("partx", ["-d", "--nr", entry.slice(`${basename(device)}p`.length), device]);
 };
 
-/** A disk of 128 MiB (sparse) with a GPT of these partitions, the first with ext4; gives its loop device. */
-const makeDisk = (root: Root, partitions: string): string => {
+/** A disk of 512 MiB (sparse) with a GPT of these partitions, the first with a filesystem; gives its loop device. */
+const makeDisk = (root: Root, partitions: string, filesystem: Filesystem = "ext4"): string => {
   const image = `${root.path}/disk.img`;
   const device = sh(
-    `truncate -s 128M ${image}; printf 'label: gpt\\n${partitions}' | sfdisk -q ${image} >&2; losetup -f --show ${image}`,
+    `truncate -s 512M ${image}; printf 'label: gpt\\n${partitions}' | sfdisk -q ${image} >&2; losetup -f --show ${image}`,
   );
   forgetPartitions(device);
   // Not by `losetup -P`: some kernels read no partition tables themselves.
-  sh(`partx -a ${device}; mkfs.ext4 -q ${device}p1; mkdir -p ${root.path}/mnt`);
+  sh(`partx -a ${device}; mkfs.${filesystem} -q ${device}p1; mkdir -p ${root.path}/mnt`);
   return device;
 };
 
@@ -82,18 +92,24 @@ test("a disk grown by 10 GiB grows the root partition", { timeout }, (context) =
   }
 });
 
-test("a disk grown by 10 GiB grows its root filesystem", { timeout }, (context) => {
-  const why = whyNot() ?? (mayResize() ? undefined : "root has no CAP_SYS_RESOURCE here: a mounted ext4 cannot grow");
-  if (why !== undefined) return context.skip(why);
-  const root = makeRoot();
-  try {
-    const grown = grow(root, makeDisk(root, ",\\n"));
-    expect(grown).toMatchObject({ code: 0 });
-    expect(Number(grown.out.trim())).toBeGreaterThan(9.5 * GiB);
-  } finally {
-    remove(root);
-  }
-});
+test.for(["ext4", "xfs", "btrfs"] as const)(
+  "a disk grown by 10 GiB grows its root filesystem: %s",
+  { timeout },
+  (filesystem, context) => {
+    const may = filesystem !== "ext4" || mayResize();
+    const why =
+      whyNot(filesystem) ?? (may ? undefined : "root has no CAP_SYS_RESOURCE here: a mounted ext4 cannot grow");
+    if (why !== undefined) return context.skip(why);
+    const root = makeRoot();
+    try {
+      const grown = grow(root, makeDisk(root, ",\\n", filesystem));
+      expect(grown).toMatchObject({ code: 0 });
+      expect(Number(grown.out.trim())).toBeGreaterThan(9.5 * GiB);
+    } finally {
+      remove(root);
+    }
+  },
+);
 
 test("a recovery partition in the way is reported and stays", { timeout }, (context) => {
   const why = whyNot();
