@@ -1,9 +1,11 @@
+import { Counts } from "../../src/engine/counts.ts";
+
 /** Digits of an address that the addresses of one bucket share: a host's pool has 256 addresses unless somebody widened it. */
 const shared = 10;
 
 /** Addresses as hosts write them (00155D010203), with how many have each, found by range. */
 export class MacIndex {
-  readonly #buckets = new Map<string, Map<string, number>>();
+  readonly #buckets = new Map<string, Counts>();
 
   static of(macs: Iterable<string>): MacIndex {
     const made = new MacIndex();
@@ -13,30 +15,29 @@ export class MacIndex {
 
   add(mac: string): void {
     const name = mac.slice(0, shared);
-    const bucket = this.#buckets.get(name) ?? new Map<string, number>();
-    this.#buckets.set(name, bucket.set(mac, (bucket.get(mac) ?? 0) + 1));
+    const bucket = this.#buckets.get(name) ?? new Counts();
+    bucket.add(mac);
+    this.#buckets.set(name, bucket);
   }
 
   remove(mac: string): void {
     const bucket = this.#buckets.get(mac.slice(0, shared));
-    const left = (bucket?.get(mac) ?? 0) - 1;
-    if (left > 0) bucket?.set(mac, left);
-    else bucket?.delete(mac);
+    bucket?.remove(mac);
     if (bucket?.size === 0) this.#buckets.delete(mac.slice(0, shared));
   }
 
   count(mac: string): number {
-    return this.#buckets.get(mac.slice(0, shared))?.get(mac) ?? 0;
+    return this.#buckets.get(mac.slice(0, shared))?.of(mac) ?? 0;
   }
 
   /** Addresses from `minimum` to `maximum`, both included, each once. */
   *within(minimum: string, maximum: string): Generator<string> {
     for (const bucket of this.#bucketsWithin(minimum, maximum))
-      for (const mac of bucket.keys()) if (mac >= minimum && mac <= maximum) yield mac;
+      for (const mac of bucket.texts()) if (mac >= minimum && mac <= maximum) yield mac;
   }
 
   /** At least those that hold addresses of the range. */
-  *#bucketsWithin(minimum: string, maximum: string): Generator<ReadonlyMap<string, number>> {
+  *#bucketsWithin(minimum: string, maximum: string): Generator<Counts> {
     const [first, last] = [minimum, maximum].map((mac) => Number.parseInt(mac.slice(0, shared), 16)) as [
       number,
       number,

@@ -1,3 +1,4 @@
+import { Counts } from "./counts.ts";
 import type { Objects, Resource, SnapshotView } from "./ports.ts";
 
 /**
@@ -73,15 +74,11 @@ export const textsOf = <R extends Resource>(
   kind: R["kind"],
   textOf: (object: R) => string,
 ): ((objects: Objects) => { has(text: string): boolean }) =>
-  indexed<R, Map<string, number>>({
+  indexed<R, Counts>({
     kind,
-    make: () => new Map(),
+    make: () => new Counts(),
     update: (counts, gone, come) => {
-      for (const text of come.map(textOf)) counts.set(text, (counts.get(text) ?? 0) + 1);
-      for (const text of gone.map(textOf)) {
-        const left = (counts.get(text) ?? 0) - 1;
-        if (left > 0) counts.set(text, left);
-        else counts.delete(text);
-      }
+      for (const text of come.map(textOf)) counts.add(text);
+      for (const text of gone.map(textOf)) counts.remove(text);
     },
   });
