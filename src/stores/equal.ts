@@ -30,8 +30,8 @@ const frozen = (value: unknown): unknown => {
   return Object.freeze(Object.fromEntries(present.map(([name, member]) => [name, frozen(member)])));
 };
 
-/** What was just parsed lies in memory more tightly than what was put together member by member. */
-const frozenInDepth = (value: unknown): unknown => {
+/** Freezes what the caller alone has. What was just parsed lies in memory more tightly than what was put together member by member. */
+export const frozenInDepth = <T>(value: T): T => {
   if (typeof value !== "object" || value === null) return value;
   for (const member of Object.values(value)) frozenInDepth(member);
   return Object.freeze(value);

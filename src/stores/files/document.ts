@@ -1,7 +1,7 @@
 import { apiVersion, isKind, kinds, nearestKind } from "../../api/kinds.ts";
 import { keyText } from "../../api/resource.ts";
 import type { Key, Resource } from "../../api/resource.ts";
-import { frozenCopy } from "../equal.ts";
+import { frozenInDepth } from "../equal.ts";
 import { namespaceOf } from "../rows.ts";
 import type { Manifest } from "../rows.ts";
 import type { FieldProblem, Validation } from "../validation.ts";
@@ -134,5 +134,5 @@ const problemsAt =
 /** Written and read once: parts of a text keep all of it in memory. Frozen: the object that is made of it shares it. */
 const manifestOf = (key: Key, { metadata, spec }: Resource): Manifest => {
   const { labels = {}, annotations = {} } = metadata;
-  return frozenCopy(JSON.parse(JSON.stringify({ key, labels, annotations, spec })) as Manifest);
+  return frozenInDepth(JSON.parse(JSON.stringify({ key, labels, annotations, spec })) as Manifest);
 };
