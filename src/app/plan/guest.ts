@@ -1,3 +1,4 @@
+import { bareMac } from "../../../controllers/networkadapter/mac.ts";
 import { annotations } from "../../api/annotations.ts";
 import type { NetworkAdapter, VirtualDisk, VirtualMachine } from "../../api/generated/types.ts";
 import { bytesOf } from "../../api/quantity.ts";
@@ -170,8 +171,10 @@ export const fedBy = (
 };
 
 /** An address that a host will give is as good as any other: it is the same on both sides. */
-const macOf = ({ spec, status, metadata }: NetworkAdapter): string =>
-  (spec.macAddress ?? status?.macAddress)?.replaceAll(":", "").toUpperCase() ?? `address of ${metadata.name}`;
+const macOf = ({ spec, status, metadata }: NetworkAdapter): string => {
+  const mac = spec.macAddress ?? status?.macAddress;
+  return mac === undefined ? `address of ${metadata.name}` : bareMac(mac);
+};
 
 const sizeOf = (disk: VirtualDisk | undefined): number | undefined =>
   disk?.spec.size === undefined ? disk?.status?.size : bytesOf(disk.spec.size);

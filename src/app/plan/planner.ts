@@ -8,7 +8,7 @@ import { mergeMetadata } from "../../engine/metadata.ts";
 import { makerOf } from "../../engine/objectWrites.ts";
 import type { Decision, Kind, Objects, ObjectWrite, World } from "../../engine/ports.ts";
 import type { DraftDocument, FileProblem, PlannedObject, PlanReport, SecretName } from "../../server/control.ts";
-import { fedBy, groundOf, planGuest, type GuestPlan } from "./guest.ts";
+import { fedBy, groundOf, planGuest, type Ground, type GuestPlan } from "./guest.ts";
 import { draftOf, Overlay, referrersIn, type Draft } from "./overlay.ts";
 import { plannedObject } from "./report.ts";
 
@@ -49,7 +49,8 @@ export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "
   for (const resource of withChildren(input)) overlay.put(removed(resource, input.now));
   const decisions = settle(overlay, input);
   for (const child of childDrafts(overlay, input.objects, drafts)) drafts.set(keyText(keyOf(child.resource)), child);
-  const guestOf = guests(overlay, input);
+  const ground = groundOf(overlay);
+  const guestOf = guests(ground, input);
   const objects = decisions.flatMap(({ key, decision }) => {
     const resource = overlay.get(key);
     if (!resource) return [];
@@ -59,7 +60,7 @@ export const planObjects = (input: PlannerInput): Pick<PlanReport, "objects" | "
       plannedObject({ resource, decision, objects: overlay, ...(draft && { draft }), ...(guest && { guest }) }) ?? []
     );
   });
-  const untold = untoldOf(overlay, input);
+  const untold = untoldOf(ground, input);
   return { objects, summary: summaryOf(objects), problems, ...(untold.length > 0 && { untold }) };
 };
 
@@ -85,8 +86,8 @@ const takesChildren = ({ spec }: Resource): boolean => {
 };
 
 /** What the edits come to inside a machine's guest; undefined of other kinds, and where nothing changes. */
-const guests = (overlay: Overlay, { objects }: PlannerInput) => {
-  const [drafts, stored] = [groundOf(overlay), groundOf(objects)];
+const guests = (drafts: Ground, { objects }: PlannerInput) => {
+  const stored = groundOf(objects);
   return (resource: Resource, decision: Decision): GuestPlan | undefined => {
     if (resource.kind !== "VirtualMachine") return undefined;
     const known = objects.get(keyOf(resource));
@@ -96,10 +97,9 @@ const guests = (overlay: Overlay, { objects }: PlannerInput) => {
 };
 
 /** Machines that are there, and to which the given Secrets belong. */
-const untoldOf = (overlay: Overlay, { secrets = [], objects }: PlannerInput): NonNullable<PlanReport["untold"]> => {
+const untoldOf = (drafts: Ground, { secrets = [], objects }: PlannerInput): NonNullable<PlanReport["untold"]> => {
   if (secrets.length === 0) return [];
-  const drafts = groundOf(overlay);
-  return (overlay.list("VirtualMachine") as readonly VirtualMachine[])
+  return (drafts.objects.list("VirtualMachine") as readonly VirtualMachine[])
     .filter((vm) => objects.get(keyOf(vm)) && vm.metadata.deletionTimestamp === undefined)
     .flatMap((vm) => {
       const here = secrets.filter(({ namespace }) => namespace === (vm.metadata.namespace ?? ""));
