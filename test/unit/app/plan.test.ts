@@ -3,6 +3,7 @@ import { keyOf, keyText, type Key, type Resource } from "../../../src/api/resour
 import { fieldDiff } from "../../../src/app/plan/diff.ts";
 import { planObjects } from "../../../src/app/plan/planner.ts";
 import type { Decision, Kind, Objects, Step, World } from "../../../src/engine/ports.ts";
+import { storedObject } from "../../support/storedObject.ts";
 
 describe("what differs between two specs", () => {
   it.each([
@@ -37,20 +38,11 @@ describe("what differs between two specs", () => {
 
 const now = new Date("2026-01-01T00:00:00Z");
 
-const disk = (name: string, size: string, more: Partial<Resource["metadata"]> = {}): Resource => ({
-  apiVersion: "aetherv.io/v1alpha1",
-  kind: "VirtualDisk",
-  metadata: {
-    name,
-    namespace: "default",
-    uid: `uid-${name}`,
-    generation: 1,
-    resourceVersion: "1",
-    creationTimestamp: now.toISOString(),
-    ...more,
-  },
-  spec: { source: { type: "Blank" }, size, managementPolicy: "Manage", deletionProtection: false },
-});
+const disk = (name: string, size: string, metadata: Partial<Resource["metadata"]> = {}): Resource =>
+  storedObject("VirtualDisk", name, {
+    metadata,
+    spec: { source: { type: "Blank" }, size, managementPolicy: "Manage", deletionProtection: false },
+  });
 
 /** A kind whose host holds `present`, by name and size, and that places first, as the real ones do. */
 const diskKind = (present: Readonly<Record<string, string>>): Kind => ({

@@ -4,26 +4,18 @@ import { keyOf, keyText, type Key, type Resource } from "../../../src/api/resour
 import { planObjects } from "../../../src/app/plan/planner.ts";
 import type { Decision, Kind, Objects, Step, World } from "../../../src/engine/ports.ts";
 import type { PlannedObject, SecretName } from "../../../src/server/control.ts";
+import { storedObject } from "../../support/storedObject.ts";
 
 const now = new Date("2026-01-01T00:00:00Z");
 
 type Over = { readonly spec?: object; readonly status?: object; readonly metadata?: object };
 
-const object = (kind: string, name: string, spec: object, { status, metadata }: Over = {}): Resource => ({
-  apiVersion: "aetherv.io/v1alpha1",
-  kind,
-  metadata: {
-    name,
-    namespace: "default",
-    uid: `uid-${name}`,
-    generation: 1,
-    resourceVersion: "1",
-    creationTimestamp: now.toISOString(),
-    ...metadata,
-  },
-  spec: { managementPolicy: "Manage", deletionProtection: false, ...spec },
-  ...(status && { status }),
-});
+const object = (kind: string, name: string, spec: object, { status, metadata }: Over = {}): Resource =>
+  storedObject(kind, name, {
+    spec: { managementPolicy: "Manage", deletionProtection: false, ...spec },
+    ...(metadata && { metadata }),
+    ...(status && { status }),
+  });
 
 const guest = {
   hostname: "planted-host",

@@ -9,6 +9,7 @@ import {
   type FinishedDeletion,
 } from "../../../src/engine/massDelete.ts";
 import type { Resource } from "../../../src/engine/ports.ts";
+import { storedObject } from "../../support/storedObject.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
 const minutesAgo = (minutes: number): string => new Date(now.getTime() - minutes * 60_000).toISOString();
@@ -21,22 +22,16 @@ interface Shape {
   readonly confirm?: string;
 }
 
-const object = (name: string, { host = "hv1", deleting, pinned, confirm }: Shape = {}): Resource => ({
-  apiVersion: "aetherv.io/v1alpha1",
-  kind: "VirtualDisk",
-  metadata: {
-    name,
-    namespace: "default",
-    uid: `uid-${name}`,
-    generation: 1,
-    resourceVersion: "1",
-    creationTimestamp: minutesAgo(99),
-    ...(deleting !== undefined && { deletionTimestamp: minutesAgo(deleting) }),
-    annotations: { [annotations.host]: host, ...(confirm !== undefined && { [annotations.confirmDelete]: confirm }) },
-  },
-  spec: {},
-  ...(pinned !== undefined && { status: { deletionBatch: pinned } }),
-});
+const object = (name: string, { host = "hv1", deleting, pinned, confirm }: Shape = {}): Resource =>
+  storedObject("VirtualDisk", name, {
+    metadata: {
+      creationTimestamp: minutesAgo(99),
+      ...(deleting !== undefined && { deletionTimestamp: minutesAgo(deleting) }),
+      annotations: { [annotations.host]: host, ...(confirm !== undefined && { [annotations.confirmDelete]: confirm }) },
+    },
+    spec: {},
+    ...(pinned !== undefined && { status: { deletionBatch: pinned } }),
+  });
 
 const many = (count: number, shape: Shape, prefix = "x"): Resource[] =>
   Array.from({ length: count }, (_, index) => object(`${prefix}${index}`, shape));
