@@ -87,18 +87,28 @@ function Get-NewVmView {
 function Get-TemporaryName { param([System.Collections.IDictionary]$Owner) return "aetherv-$($Owner['uid'])" }
 
 function Find-StartedVm {
-    <# .SYNOPSIS What an earlier, interrupted create of the same object left: by its stamp, else by the temporary name without a stamp. #>
+    <# .SYNOPSIS What an earlier, interrupted create of the same object left: by its stamp; only where none has it, the one not stamped yet. #>
     param([hashtable]$Job)
     $world = Get-World -Job $Job
     $owner = $Job.Spec['owner']
     $found = @(Get-StampedVm -World $world -ControlPlane $Job.ControlPlane -Uid $owner['uid'])
-    $found += @((Get-VmIndex -World $world).Values | Where-Object -FilterScript { $_.Name -ceq (Get-TemporaryName -Owner $owner) -and $null -eq $_.Stamp })
+    if ($found.Count -eq 0) { $found = @((Get-VmIndex -World $world).Values | Where-Object -FilterScript { Test-NotStampedYet -Spec $Job.Spec -Vm $_ }) }
     if ($found.Count -gt 1) {
         $names = @($found | ForEach-Object -Process { "$($_.Name) ($($_.Id))" }) -join ' and '
         Stop-Operation -Code 'OwnershipAmbiguous' -Message "$names both claim uid $($owner['uid'])"
     }
     if ($found.Count -eq 0) { return $null }
     return $found[0]
+}
+
+function Test-NotStampedYet {
+    <# .SYNOPSIS Whether the machine is as a create leaves it that was cut off before the stamp. The name alone makes nobody's machine ours. #>
+    param([System.Collections.IDictionary]$Spec, [hashtable]$Vm)
+    if ($Vm.Name -cne (Get-TemporaryName -Owner $Spec['owner']) -or $null -ne $Vm.Stamp) { return $false }
+    if ($Vm.State -ne 'Off' -or $Vm.Disks.Count -gt 0) { return $false }
+    $path = [string](Get-RowValue -Row $Vm.Setting -Name 'ConfigurationDataRoot' -Default '')
+    $folders = @($Spec['layout']['virtualMachinePath']) + @(foreach ($one in @($Spec['layout']['storageClasses'])) { $one['path'] })
+    return @($folders | Where-Object -FilterScript { Test-UnderPath -Path $path -Folder $_ }).Count -gt 0
 }
 
 function Assert-NameFree {

@@ -3,7 +3,7 @@ import { fail } from "../errors.ts";
 import { classPath, refuseBusy, refuseSavedOrPaused, requireFolder, requireOff } from "../guards.ts";
 import type { Answer, Job } from "../job.ts";
 import { checkClaim, findOwnedVm, ownedVm, stampedVms } from "../ownership.ts";
-import { join } from "../paths.ts";
+import { isUnder, join } from "../paths.ts";
 import { readNotes, stampOf, validStamp, writeNotes } from "../stamp.ts";
 import type { Drive, Vm } from "../types.ts";
 import type { World } from "../world.ts";
@@ -15,20 +15,26 @@ type CreateJob = Job<"vm.create">;
 
 const temporaryName = (uid: string): string => `aetherv-${uid}`;
 
-/** What an earlier, interrupted create of the same object left: found by its stamp, else by the temporary name. */
+/** What an earlier, interrupted create of the same object left: by its stamp; only where none has it, the one not stamped yet. */
 const findStarted = (job: CreateJob, world: World): Vm | undefined => {
-  const { owner } = job.spec;
-  const stamped = stampedVms(world, job.controlPlane, owner.uid);
-  const named = world
-    .vms()
-    .filter((vm) => vm.name === temporaryName(owner.uid) && readNotes(vm.notes).stamp === undefined);
-  const found = [...stamped, ...named];
+  const { uid } = job.spec.owner;
+  const stamped = stampedVms(world, job.controlPlane, uid);
+  const found = stamped.length > 0 ? stamped : world.vms().filter((vm) => isNotStampedYet(job, vm));
   if (found.length > 1)
-    fail(
-      "OwnershipAmbiguous",
-      `${found.map((vm) => `${vm.name} (${vm.id})`).join(" and ")} both claim uid ${owner.uid}`,
-    );
+    fail("OwnershipAmbiguous", `${found.map((vm) => `${vm.name} (${vm.id})`).join(" and ")} both claim uid ${uid}`);
   return found[0];
+};
+
+/** As a create leaves it that was cut off before the stamp. The name alone makes nobody's machine ours. */
+const isNotStampedYet = ({ spec: { owner, layout } }: CreateJob, vm: Vm): boolean => {
+  const folders = [layout.virtualMachinePath, ...layout.storageClasses.map(({ path }) => path)];
+  return (
+    vm.name === temporaryName(owner.uid) &&
+    readNotes(vm.notes).stamp === undefined &&
+    isPristine(vm) &&
+    vm.drives.length === 0 &&
+    folders.some((folder) => isUnder(vm.path, folder))
+  );
 };
 
 const refuseTakenName = (world: World, name: string, own: Vm | undefined): void => {
