@@ -1,8 +1,9 @@
+import { annotations } from "../../src/api/annotations.ts";
 import type { NetworkAdapter } from "../../src/api/generated/types.ts";
 import { indexed, once, onceAVersion } from "../../src/engine/derived.ts";
 import type { World } from "../../src/engine/ports.ts";
 import type { AdapterState, VmState } from "../../src/protocol/generated/types.ts";
-import { hostObjects } from "../shared/objects.ts";
+import { annotationOf, hostObjects } from "../shared/objects.ts";
 import { MacIndex } from "./macIndex.ts";
 import type { Surroundings } from "./scene.ts";
 
@@ -68,4 +69,36 @@ export const macsElsewhere = ({ world, adapter: self, hostName, snapshot }: Surr
     if (other) for (const mac of usedIndex(other).within(minimum, maximum)) found.add(mac);
   }
   return [...found].toSorted();
+};
+
+/**
+ * Whether the adapter's address is also another's, and this one is to give way: it was chosen by the host and is not told yet, so nobody
+ * counts on it. The host could not know better when the other one was out of its sight: its machine not registered, its removal later than
+ * the order of this one. An adapter that was taken over, or taken back, was known to others before.
+ */
+export const givesWay = (world: World, adapter: NetworkAdapter, { id, macAddress }: AdapterState): boolean => {
+  if (wantedMac(adapter) !== undefined || isNoMac(macAddress)) return false;
+  if (adapter.spec.adopt || annotationOf(adapter, annotations.reclaim) !== undefined) return false;
+  return keptIndex(world.objects).count(macAddress) > 0 || otherWith(world, macAddress, id) !== undefined;
+};
+
+const macOf = (value: number): string => value.toString(16).toUpperCase().padStart(12, "0");
+
+/**
+ * An address of the host's pool that nobody has or keeps; undefined when there is none. The search begins at a place of the adapter's
+ * own: two that look at once seldom find the same, and what was found, and perhaps approved, stays the same while others come and go.
+ */
+export const freeMac = (around: Surroundings): string | undefined => {
+  const { adapter, snapshot } = around;
+  const { macPool } = snapshot.host ?? {};
+  if (!macPool) return undefined;
+  const first = Number.parseInt(macPool.minimum, 16);
+  const taken = new Set([...macsElsewhere(around), ...snapshot.macs()]);
+  const size = Number.parseInt(macPool.maximum, 16) - first + 1;
+  const own = Number.parseInt(adapter.metadata.uid.slice(0, 8), 16) % size;
+  for (let at = 0; at < size; at += 1) {
+    const mac = macOf(first + ((own + at) % size));
+    if (!taken.has(mac)) return mac;
+  }
+  return undefined;
 };

@@ -8,7 +8,7 @@ import type { Planned } from "../shared/gate.ts";
 import { compact, namespaceOf, ownerOf } from "../shared/objects.ts";
 import { desired, isBlocked, plainBandwidth } from "./desired.ts";
 import type { Desired } from "./desired.ts";
-import { bareMac, isNoMac, macText, macsElsewhere, otherWith, wantedMac } from "./mac.ts";
+import { bareMac, freeMac, givesWay, isNoMac, macText, macsElsewhere, otherWith, wantedMac } from "./mac.ts";
 import { networkSettings, type Setting } from "./network.ts";
 import { reclaimed } from "./reclaim.ts";
 import { deadlineSeconds } from "./scene.ts";
@@ -243,8 +243,9 @@ const settings = (scene: Scene, want: Desired, state: AdapterState): readonly Se
   return all.filter(({ changes }) => changes.length > 0);
 };
 
-const macChange = ({ adapter }: Scene, state: AdapterState): readonly Setting[] => {
-  const macAddress = wantedMac(adapter);
+const macChange = (scene: Scene, state: AdapterState): readonly Setting[] => {
+  const { adapter, world } = scene;
+  const macAddress = wantedMac(adapter) ?? (givesWay(world, adapter, state) ? freeMac(scene) : undefined);
   if (macAddress === undefined || (macAddress === state.macAddress && !state.dynamicMac)) return [];
   const from = state.dynamicMac ? "dynamic" : macText(state.macAddress);
   return [{ changes: [{ path: "spec.macAddress", from, to: macText(macAddress) }], set: { macAddress } }];

@@ -7,7 +7,7 @@ import { pendingChanges } from "../shared/gate.ts";
 import { compact, vmObject } from "../shared/objects.ts";
 import type { AdapterState, Vlan } from "../../src/protocol/generated/types.ts";
 import type { World } from "../../src/engine/ports.ts";
-import { isNoMac, macText, wantedMac } from "./mac.ts";
+import { givesWay, isNoMac, macText, wantedMac } from "./mac.ts";
 import type { NicPlan } from "./plan.ts";
 import type { Found, Scene } from "./scene.ts";
 
@@ -25,8 +25,9 @@ export const statusOf = (scene: Scene, found: Found, plan: NicPlan, trio: readon
   return closeStatus(adapter, world, status, [...trio, attached(found, plan), ...addressCondition(adapter, world)]);
 };
 
-const seenStatus = ({ adapter }: Scene, state: AdapterState): Status => {
-  const kept = wantedMac(adapter) ?? (isNoMac(state.macAddress) ? undefined : state.macAddress);
+const seenStatus = ({ adapter, world }: Scene, state: AdapterState): Status => {
+  const untold = isNoMac(state.macAddress) || givesWay(world, adapter, state);
+  const kept = wantedMac(adapter) ?? (untold ? undefined : state.macAddress);
   const ipAddresses = state.ipAddresses.slice(0, 256);
   return compact({
     id: state.id,

@@ -167,3 +167,24 @@ test("export copy imported beside its original: the copy is nobody's, and goes a
   expect(stage.vm("web")?.id).toBe(original?.id);
   stage.quiet();
 });
+
+test("adapter's address given away while its machine was unregistered: the one that was told keeps it", async () => {
+  const vms = [vmNamed("web"), vmNamed("db")];
+  const stage = await Stage.built({ ...oneVm, vms });
+  stage.simulation.host("hv1").host.behaviour = {
+    faults: [{ id: "f", operation: "nic.create", count: 1, fault: { type: "crash", point: "created" } }],
+  };
+  await stage.want({ ...oneVm, vms, nics: [nicNamed("nic", "web")] });
+  await stage.until("the adapter is made", () => stage.vm("web")?.adapters.length === 1);
+  const [first] = stage.vm("web")?.adapters ?? [];
+  const on = stage.vms().findIndex(({ name }) => name === "web");
+  const { scheduler, chance } = stage.simulation;
+  stage.byHand((world) => carryOut(world, { act: "unregisterVm", on }, scheduler.ms, chance));
+  await stage.want({ ...oneVm, vms, nics: [nicNamed("nic", "web"), nicNamed("other", "db")] });
+  await stage.until("the other one has the address", () => stage.vm("db")?.adapters.length === 1);
+  expect(stage.vm("db")?.adapters[0]?.macAddress).toBe(first?.macAddress);
+  await stage.close();
+  expect(stage.vm("db")?.adapters[0]?.macAddress).toBe(first?.macAddress);
+  expect(stage.vm("web")?.adapters[0]).toMatchObject({ id: first?.id });
+  expect(stage.vm("web")?.adapters[0]?.macAddress).not.toBe(first?.macAddress);
+});

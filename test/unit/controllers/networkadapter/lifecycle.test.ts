@@ -251,6 +251,74 @@ describe("changing", () => {
     expect(jobs(lab)).toEqual([]);
   });
 
+  describe("the host's choice turns out to be another's before it was told", () => {
+    const taken = "02:00:00:00:00:01";
+    /** The adapter is in its machine, as a nic.create without a reply leaves it; `others` has its address. */
+    const untold = async (power: "Running" | "Stopped", others: (lab: Lab) => void) => {
+      const { lab, host } = await running({ powerState: power });
+      others(lab);
+      await lab.settle();
+      put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+      const name = `lan.${lab.get("NetworkAdapter", "lan").metadata.uid.slice(0, 8)}`;
+      host.admin((world) => {
+        const vm = world.vms().find((one) => one.name === "web");
+        const adapter = { id: "Microsoft:1", name, macAddress: "020000000001", dynamicMac: false, legacy: false };
+        const off = { vlan: { mode: "Untagged" }, macSpoofing: false, dhcpGuard: false, routerGuard: false } as const;
+        if (vm) world.changeVm(vm.id, () => ({ adapters: [{ ...adapter, ...off, bandwidth: {}, ipAddresses: [] }] }));
+      });
+      await lab.settle();
+      return { lab, host };
+    };
+    /** Kept for an adapter whose machine is not there. */
+    const kept = (lab: Lab): void =>
+      put(lab, "NetworkAdapter", "kept", { virtualMachine: "nowhere", network: "lan", macAddress: taken });
+    /** In use on another host. */
+    const inUse = (lab: Lab): void => {
+      addHost(lab, "hv2");
+      addMachine(lab, "far", { host: "hv2" });
+      put(lab, "NetworkAdapter", "used", { virtualMachine: "far", network: "lan", macAddress: taken });
+    };
+
+    test.each([
+      { why: "kept", others: kept },
+      { why: "in use", others: inUse },
+    ])("$why: it gets another of the pool while its machine is off", async ({ others }) => {
+      const { lab, host } = await untold("Stopped", others);
+      const [adapter] = adapters(host);
+      const { minimum, maximum } = host.snapshot.host?.macPool ?? { minimum: "G", maximum: "0" };
+      expect(adapter?.macAddress && adapter.macAddress >= minimum && adapter.macAddress <= maximum).toBe(true);
+      expect(nic(lab, "lan").macAddress?.replaceAll(":", "")).toBe(adapter?.macAddress);
+      expect(told(lab, "NetworkAdapter", "lan")).toBe("True/Converged");
+      jobs(lab);
+      await lab.settle();
+      expect(jobs(lab)).toEqual([]);
+    });
+
+    test("on a running machine that is asked first, and the address stays untold", async () => {
+      const { lab, host } = await untold("Running", kept);
+      expect(adapters(host)).toMatchObject([{ macAddress: "020000000001" }]);
+      const [pending] = nic(lab, "lan").pendingChanges ?? [];
+      expect(pending).toMatchObject({ path: "spec.macAddress", from: taken, effect: "Restart" });
+      expect(nic(lab, "lan").macAddress).toBeUndefined();
+      approve(lab, "web");
+      await lab.settle();
+      expect(nic(lab, "lan").macAddress).toBe(pending?.to);
+      expect(adapters(host)[0]?.macAddress).toBe(String(pending?.to).replaceAll(":", ""));
+    });
+
+    test("an address that was told stays", async () => {
+      const { lab, host } = await running({ powerState: "Stopped" });
+      put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
+      await lab.settle();
+      const { macAddress } = nic(lab, "lan");
+      put(lab, "NetworkAdapter", "kept", { virtualMachine: "nowhere", network: "lan", macAddress });
+      jobs(lab);
+      await lab.settle();
+      expect(jobs(lab)).toEqual([]);
+      expect(adapters(host)[0]?.macAddress).toBe(macAddress?.replaceAll(":", ""));
+    });
+  });
+
   test("a paused adapter, and one of a paused machine, is left alone", async () => {
     const { lab } = await running();
     put(lab, "NetworkAdapter", "lan", { virtualMachine: "web", network: "lan" });
