@@ -34,13 +34,7 @@ export interface ControlParts {
 }
 
 /** The journal and the events, as far as people read them. */
-export interface History {
-  jobs(filter: Api.JobFilter): Promise<readonly JobRecord[]>;
-  job(id: string): Promise<JobRecord | undefined>;
-  watchJobs(signal: AbortSignal): AsyncIterable<JobRecord>;
-  jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine>;
-  events(filter: Api.EventFilter): Promise<readonly Api.EventReport[]>;
-}
+export type History = Pick<ControlPlane, "jobs" | "job" | "watchJobs" | "jobLog" | "events">;
 
 /** A control plane answered from its parts in this process. */
 export class LocalControl implements ControlPlane {
@@ -134,8 +128,13 @@ export class LocalControl implements ControlPlane {
     );
   }
 
-  jobs(filter: Api.JobFilter): Promise<readonly JobRecord[]> {
-    return this.#parts.history.jobs(filter);
+  /** The same with the history of others, too. */
+  withHistory(history: History): LocalControl {
+    return new LocalControl({ ...this.#parts, history });
+  }
+
+  jobs(filter: Api.JobFilter, missing?: Api.TellMissing): Promise<readonly JobRecord[]> {
+    return this.#parts.history.jobs(filter, missing);
   }
 
   job(id: string): Promise<JobRecord | undefined> {
@@ -150,8 +149,8 @@ export class LocalControl implements ControlPlane {
     return this.#parts.history.jobLog(id, options, signal);
   }
 
-  events(filter: Api.EventFilter): Promise<readonly Api.EventReport[]> {
-    return this.#parts.history.events(filter);
+  events(filter: Api.EventFilter, missing?: Api.TellMissing): Promise<readonly Api.EventReport[]> {
+    return this.#parts.history.events(filter, missing);
   }
 
   hosts(): Promise<readonly Api.HostReport[]> {

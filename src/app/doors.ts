@@ -4,7 +4,7 @@ import type { Logger } from "../engine/ports.ts";
 import { answers } from "../server/client.ts";
 import { ControlError, type ControlPlane } from "../server/control.ts";
 import type { Gatekeeper } from "../server/guard.ts";
-import { serveRemote } from "../server/remote.ts";
+import { serveRemote, type RemoteOptions } from "../server/remote.ts";
 import { serveSocket, type ControlServer, type TlsKeys } from "../server/server.ts";
 
 /** Where callers of the cluster reach the control plane. */
@@ -13,6 +13,15 @@ export interface ApiAddress {
   readonly port: number;
   /** Folder with tls.crt and tls.key, as a Secret of type kubernetes.io/tls is mounted; plain HTTP without. */
   readonly tlsFolder?: string;
+  /** How replicas that share the hosts ask each other; they don't if not given. */
+  readonly replicas?: ReplicaAddress;
+}
+
+export interface ReplicaAddress {
+  /** IP address at which others reach this process: its pod's. */
+  readonly address: string;
+  /** File with a token of the control plane's own account for the audience aetherv.io; it is read again at each use. */
+  readonly tokenFile: string;
 }
 
 export interface DoorsOptions {
@@ -28,19 +37,27 @@ export interface DoorsOptions {
 export class Doors {
   readonly #options: DoorsOptions;
   #control: ControlPlane;
+  #own: ControlPlane;
   #servers: ControlServer[] = [];
   #hasSocket = false;
+  #apiPort: number | undefined;
 
   private constructor(options: DoorsOptions) {
     this.#options = options;
     this.#control = options.standby;
+    this.#own = options.standby;
   }
 
   static async open(options: DoorsOptions): Promise<Doors> {
     const doors = new Doors(options);
     const { api, socket, gate, log } = options;
     try {
-      if (api) doors.#servers.push(await serveApi(api, { control: () => doors.#control, gate, log }));
+      if (api) {
+        const parts = { control: () => doors.#control, own: () => doors.#own, gate, log };
+        const server = await serveApi(api, parts);
+        doors.#servers.push(server);
+        doors.#apiPort = server.port;
+      }
       // Whoever leads may be another process of the same data folder: its socket stays its own.
       if (!(await answers(socket))) await doors.#openSocket();
       return doors;
@@ -50,14 +67,20 @@ export class Doors {
     }
   }
 
+  /** Where the API listens, if it does. */
+  get apiPort(): number | undefined {
+    return this.#apiPort;
+  }
+
   /** Who answers at present. */
   get control(): ControlPlane {
     return this.#control;
   }
 
-  /** From now on this one answers. */
-  async lead(control: ControlPlane): Promise<void> {
+  /** From now on these answer: with what all replicas know, and with what only this one does. */
+  async lead(control: ControlPlane, own: ControlPlane): Promise<void> {
     this.#control = control;
+    this.#own = own;
     if (!this.#hasSocket) await this.#openSocket();
   }
 
@@ -72,13 +95,21 @@ export class Doors {
 }
 
 const serveApi = async (
-  { host, port, tlsFolder }: ApiAddress,
-  parts: { readonly control: () => ControlPlane; readonly gate: Gatekeeper; readonly log: Logger },
-): Promise<ControlServer> => {
+  { host, port, tlsFolder, replicas }: ApiAddress,
+  parts: Pick<RemoteOptions, "control" | "own" | "gate" | "log">,
+): Promise<Awaited<ReturnType<typeof serveRemote>>> => {
   const tls = tlsFolder === undefined ? undefined : await keysIn(tlsFolder, "--api-tls-dir");
-  const server = await serveRemote({ host, port, ...(tls ? { tls } : {}), ...parts });
+  const ownToken = (): Promise<string | undefined> => tokenIn(replicas);
+  const server = await serveRemote({ host, port, ...(tls ? { tls } : {}), ...parts, ownToken });
   parts.log.info({ host, port: server.port, tls: tls !== undefined }, "the control plane's API listens");
   return server;
+};
+
+/** The token by which this process asks other replicas; undefined where there is none. */
+export const tokenIn = async (replicas: ReplicaAddress | undefined): Promise<string | undefined> => {
+  if (!replicas) return undefined;
+  const text = await readFile(replicas.tokenFile, "utf8").catch(() => "");
+  return text.trim() === "" ? undefined : text.trim();
 };
 
 export const keysIn = async (folder: string, option: string): Promise<TlsKeys> => {

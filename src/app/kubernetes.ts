@@ -24,6 +24,7 @@ import { openRecords, type Records } from "./history.ts";
 import { settingsOf, type RoleOf } from "./hosts.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Parts } from "./parts.ts";
+import { acrossReplicas, ownAddress } from "./replicas/index.ts";
 import { dataPaths } from "./paths.ts";
 import { clusterSigner } from "./clusterSigner.ts";
 import { checkSocketPath, leadLost, openJournal, type Plane } from "./plane.ts";
@@ -78,6 +79,7 @@ export const startKubernetesPlane = async (
       name: leaseName,
       identity: instance,
       shards: options.shards,
+      address: ownAddress(options.api, doors.apiPort),
     };
     log.info({ instance, namespace: client.namespace }, "waiting for the leadership");
     const shards = await Shards.acquire(lease, signal);
@@ -207,6 +209,8 @@ const run = async (standby: Standby, shards: Shards, leading: Leading): Promise<
   const { store, options, doors } = standby;
   const { hosts, controller, control, records, events, controlPlaneId, watchGuests } = leading;
   const stopping = new AbortController();
+  const { api, clock } = options;
+  const everywhere = acrossReplicas({ control, records, shards, api, clock, objects: store.cache });
   const roleOf: RoleOf = (uid) => (shards.has(shardOfHost(uid, shards.count)) ? "manage" : "observe");
   const apply = (graceMs = 0): void => hosts.apply(settingsOf(store.cache, roleOf), { graceMs });
   const stop: Plane["stop"] = async ({ graceMs }) => {
@@ -217,6 +221,7 @@ const run = async (standby: Standby, shards: Shards, leading: Leading): Promise<
     await hosts.stop({ graceMs: shards.lost.aborted ? 0 : graceMs });
     await decided;
     await doors.close();
+    await everywhere.close();
     await events.close(eventsGraceMs);
     // Last of what acts: the next leader begins now.
     await shards.release();
@@ -228,8 +233,8 @@ const run = async (standby: Standby, shards: Shards, leading: Leading): Promise<
     await store.watch((key) => key.kind === "VMHost" && apply(), stopping.signal);
     await controller.start();
     void watchGuests(stopping.signal);
-    if (standby.served) control.consoleAt(standby.served.url);
-    await doors.lead(control);
+    if (standby.served) for (const one of [control, everywhere.control]) one.consoleAt(standby.served.url);
+    await doors.lead(everywhere.control, control);
   } catch (error) {
     await stop({ graceMs: 0 });
     throw error;

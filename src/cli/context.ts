@@ -38,7 +38,13 @@ export type Source =
       readonly context?: string;
       readonly namespaces: "all" | readonly string[];
       /** Where callers of the cluster reach the control plane's API; nowhere if not given. */
-      readonly api?: { readonly host: string; readonly port: number; readonly tlsFolder?: string };
+      readonly api?: {
+        readonly host: string;
+        readonly port: number;
+        readonly tlsFolder?: string;
+        /** The address at which other replicas reach it, and the file of the token that they ask each other with. */
+        readonly replicas?: { readonly address: string; readonly tokenFile: string };
+      };
       /** Whether VMHosts may have agents as processes of this machine. */
       readonly localHosts: "allowed" | "refused";
       /** Over how many shards the hosts are spread, for replicas to share. */

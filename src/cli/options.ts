@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { InvalidArgumentError, Option } from "commander";
 
 /** A span as 30s, 5m, 1h30m, 90d or 250ms, in milliseconds; a bare number is refused: its unit would be a guess. */
@@ -21,6 +22,12 @@ export const parseAddress = (text: string): Address => {
   const port = Number(digits);
   if (host === "" || port > 65_535) throw new InvalidArgumentError("expected HOST:PORT as 0.0.0.0:8443");
   return { host: host.replace(/^\[|\]$/g, ""), port };
+};
+
+/** An address without a port, of either family. */
+export const parseIp = (text: string): string => {
+  if (isIP(text) === 0) throw new InvalidArgumentError("expected an IP address");
+  return text;
 };
 
 const mostShards = 64;

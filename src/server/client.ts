@@ -7,6 +7,7 @@ import type { JobRecord, Resource } from "../engine/ports.ts";
 import type { LogLine } from "../protocol/generated/types.ts";
 import { ControlError, type ControlErrorCode, type ControlPlane } from "./control.ts";
 import type * as Api from "./control.ts";
+import { missingHeader, missingIn } from "./missing.ts";
 
 /** Sends one request; gives status and body as they come. Rejects with a ControlError. */
 export type Send = (sending: Sending) => Promise<Answer>;
@@ -22,6 +23,7 @@ export interface Sending {
 
 export interface Answer {
   readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Readable;
 }
 
@@ -64,9 +66,9 @@ export class HttpClient implements ControlPlane {
     return this.#events(`/v1/watch${query({ kinds: kinds.join(",") })}`, signal);
   }
 
-  jobs(filter: Api.JobFilter): Promise<readonly JobRecord[]> {
+  jobs(filter: Api.JobFilter, missing?: Api.TellMissing): Promise<readonly JobRecord[]> {
     const { key, host, failed, limit } = filter;
-    return this.#json("GET", `/v1/jobs${query({ ...key, host, failed, limit })}`);
+    return this.#list(`/v1/jobs${query({ ...key, host, failed, limit })}`, missing);
   }
 
   job(id: string): Promise<JobRecord | undefined> {
@@ -81,8 +83,8 @@ export class HttpClient implements ControlPlane {
     return this.#events(`/v1/jobs/${encodeURIComponent(id)}/log${query({ follow: options.follow })}`, signal);
   }
 
-  events({ key, limit }: Api.EventFilter): Promise<readonly Api.EventReport[]> {
-    return this.#json("GET", `/v1/events${query({ ...key, limit })}`);
+  events({ key, limit }: Api.EventFilter, missing?: Api.TellMissing): Promise<readonly Api.EventReport[]> {
+    return this.#list(`/v1/events${query({ ...key, limit })}`, missing);
   }
 
   close(): Promise<void> {
@@ -96,9 +98,15 @@ export class HttpClient implements ControlPlane {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal && { signal }),
     });
-    const text = await textOf(answer.body);
-    if (answer.statusCode >= 400) throw errorOf(text);
-    return JSON.parse(text) as T;
+    return jsonIn<T>(answer);
+  }
+
+  /** What the replicas that were heard have, with those that were not. */
+  async #list<T>(path: string, missing: Api.TellMissing | undefined): Promise<readonly T[]> {
+    const answer = await this.#send({ method: "GET", path });
+    const list = await jsonIn<readonly T[]>(answer);
+    for (const replica of missingIn(answer.headers[missingHeader])) missing?.(replica);
+    return list;
   }
 
   async *#events<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
@@ -144,7 +152,7 @@ const overSocket = (socketPath: string, { method, path, body, signal }: Sending)
       headers:
         body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
     });
-    sent.on("response", (body) => resolve({ statusCode: body.statusCode ?? 500, body }));
+    sent.on("response", (body) => resolve({ statusCode: body.statusCode ?? 500, headers: body.headers, body }));
     sent.on("error", (error) => reject(unreachable(socketPath, error)));
     sent.end(body);
   });
@@ -208,6 +216,12 @@ const absentAsUndefined = async <T>(answer: Promise<T>): Promise<T | undefined> 
     if (error instanceof ControlError && error.code === "NotFound") return undefined;
     throw error;
   }
+};
+
+const jsonIn = async <T>({ statusCode, body }: Answer): Promise<T> => {
+  const text = await textOf(body);
+  if (statusCode >= 400) throw errorOf(text);
+  return JSON.parse(text) as T;
 };
 
 const textOf = async (body: Readable): Promise<string> => {

@@ -16,15 +16,15 @@ export interface ControlPlane {
   /** Sets annotations of the group; null takes one off. */
   annotate(key: Key, annotations: Readonly<Record<string, string | null>>): Promise<Resource>;
   plan(request: PlanRequest): Promise<PlanReport>;
-  /** Newest first. */
-  jobs(filter: JobFilter): Promise<readonly JobRecord[]>;
+  /** Newest first; of all replicas that share the hosts. One whose jobs are not among them is told. */
+  jobs(filter: JobFilter, missing?: TellMissing): Promise<readonly JobRecord[]>;
   job(id: string): Promise<JobRecord | undefined>;
   /** Jobs under way, then each change of a job, until the signal fires. A slow reader may miss what was overtaken. */
   watchJobs(signal: AbortSignal): AsyncIterable<JobRecord>;
   /** Kept lines first; with `follow`, further ones until the job ends. */
   jobLog(id: string, options: { readonly follow: boolean }, signal: AbortSignal): AsyncIterable<LogLine>;
-  /** Oldest first. */
-  events(filter: EventFilter): Promise<readonly EventReport[]>;
+  /** Oldest first; of all replicas that share the hosts. One whose events are not among them is told. */
+  events(filter: EventFilter, missing?: TellMissing): Promise<readonly EventReport[]>;
   hosts(): Promise<readonly HostReport[]>;
   /** Everything last seen on one host: what `aetherv import` reads. Undefined when it was never seen. */
   inventory(host: string): Promise<HostInventory | undefined>;
@@ -219,6 +219,18 @@ export interface EventFilter {
   readonly key?: Key;
   readonly limit?: number;
 }
+
+/** A replica that was not heard: what it did is not in an answer. */
+export interface MissingReplica {
+  /** Its pod or machine, and something random. */
+  readonly name: string;
+  readonly why: string;
+  /** The hosts that it has, some of them where they are many. */
+  readonly hosts: readonly string[];
+  readonly hostCount: number;
+}
+
+export type TellMissing = (replica: MissingReplica) => void;
 
 export interface EventReport {
   readonly key: Key;

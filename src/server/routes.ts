@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { findKind, kinds, nearestKind } from "../api/kinds.ts";
 import { annotations as names } from "../api/annotations.ts";
 import type { Key } from "../api/resource.ts";
+import { noteMissing } from "./missing.ts";
 import { messages, streamEvents } from "./stream.ts";
 import { ControlError, type ControlPlane, type PlanRequest, type RestoreRequest } from "./control.ts";
 
@@ -58,14 +59,15 @@ const objectRoutes = (app: FastifyInstance, control: Answering): void => {
 };
 
 const historyRoutes = (app: FastifyInstance, control: Answering): void => {
-  app.get<{ Querystring: Query }>("/v1/jobs", (request) => {
+  app.get<{ Querystring: Query }>("/v1/jobs", (request, reply) => {
     const { query } = request;
-    return control(request).jobs({
+    const filter = {
       ...keyFilter(query),
       ...(query["host"] === undefined ? {} : { host: query["host"] }),
       ...(query["failed"] === "true" ? { failed: true } : {}),
       ...limitFilter(query),
-    });
+    };
+    return control(request).jobs(filter, noteMissing(reply));
   });
   app.get("/v1/jobs/watch", (request, reply) => stream(request, reply, (signal) => control(request).watchJobs(signal)));
   app.get<{ Params: { id: string } }>("/v1/jobs/:id", async (request) => {
@@ -81,8 +83,8 @@ const historyRoutes = (app: FastifyInstance, control: Answering): void => {
       control(request).jobLog(params.id, { follow: query["follow"] === "true" }, signal),
     );
   });
-  app.get<{ Querystring: Query }>("/v1/events", (request) =>
-    control(request).events({ ...keyFilter(request.query), ...limitFilter(request.query) }),
+  app.get<{ Querystring: Query }>("/v1/events", (request, reply) =>
+    control(request).events({ ...keyFilter(request.query), ...limitFilter(request.query) }, noteMissing(reply)),
   );
 };
 

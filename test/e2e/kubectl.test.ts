@@ -4,46 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureKubectl } from "../../scripts/rigs/kubectl.ts";
 import type { Resource } from "../../src/api/resource.ts";
 import { openSigner, parseSigner } from "../../src/guest/signer.ts";
-import type { KubeClient } from "../../src/stores/kubernetes/client.ts";
 import { collectionPath } from "../../src/stores/kubernetes/paths.ts";
 import { ClusterProxy } from "../support/clusterProxy.ts";
 import { startKubeApi, type KubeApi } from "../support/kubeApi.ts";
+import { account } from "./clusterAccount.ts";
 import { allReady, applyAll, ClusterPlane, dataFolder, execute, samples } from "./clusterRig.ts";
 import { root, type Output } from "./rig.ts";
 
 const [api, kubectl] = await Promise.all([startKubeApi(), ensureKubectl()]);
 const why = "skipped" in api ? api.skipped : kubectl.kind === "skipped" ? kubectl.why : undefined;
-
-const rbac = "/apis/rbac.authorization.k8s.io/v1";
-
-/** An account with a role in a namespace, or in the whole cluster. */
-const account = async (
-  client: KubeClient,
-  name: string,
-  { namespace, rules }: { readonly namespace?: string; readonly rules: readonly object[] },
-): Promise<string> => {
-  const accounts = "/api/v1/namespaces/default/serviceaccounts";
-  if ((await client.find(`${accounts}/${name}`)) === undefined)
-    await client.call({ verb: "create", path: accounts, body: { metadata: { name } } });
-  const kind = namespace === undefined ? "ClusterRole" : "Role";
-  const home = namespace === undefined ? rbac : `${rbac}/namespaces/${namespace}`;
-  await client.call({ verb: "create", path: `${home}/${kind.toLowerCase()}s`, body: { metadata: { name }, rules } });
-  await client.call({
-    verb: "create",
-    path: `${home}/${kind.toLowerCase()}bindings`,
-    body: {
-      metadata: { name },
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name },
-      subjects: [{ kind: "ServiceAccount", name, namespace: "default" }],
-    },
-  });
-  const made = await client.call<{ status: { token: string } }>({
-    verb: "create",
-    path: `${accounts}/${name}/token`,
-    body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
-  });
-  return made.status.token;
-};
 
 const read = { apiGroups: ["aetherv.io"], resources: ["*"], verbs: ["get", "list"] };
 const events = { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["get", "list"] };

@@ -1,10 +1,18 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { validStamp } from "../../agents/simulator/model/stamp.ts";
 import type { Resource } from "../../src/api/resource.ts";
 import { shardOfHost } from "../../src/engine/shards.ts";
+import type { JobRecord } from "../../src/engine/ports.ts";
+import type { EventReport } from "../../src/server/control.ts";
 import { refusals, violations } from "../support/audit.ts";
+import { ClusterProxy } from "../support/clusterProxy.ts";
 import { eventually, removeAll, startKubeApi } from "../support/kubeApi.ts";
+import { account } from "./clusterAccount.ts";
+import { execute } from "./clusterRig.ts";
 import { converged, create, hostObject, machineObjects, Replica, SimulatedHosts } from "./kubernetesPlane.ts";
+import { root, type Output } from "./rig.ts";
 
 const api = await startKubeApi();
 
@@ -24,28 +32,118 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     it("hand over", ({ skip }) => skip(api.skipped));
     return;
   }
-  const { client, kubeconfig } = api;
+  const { client } = api;
   let hosts: SimulatedHosts;
   let replicas: Replica[] = [];
+  let proxy: ClusterProxy;
+  /** Where the Service's endpoints listen. */
+  const endpoints: number[] = [];
+  let kubeconfig: string;
+  let tokenFile: string;
 
   beforeEach(async () => {
     hosts = await SimulatedHosts.make(hostNames, 0.5);
+    proxy = await ClusterProxy.open(api, endpoints);
+    kubeconfig = join(hosts.folder, "kubeconfig");
+    tokenFile = join(hosts.folder, "token");
+    await proxy.kubeconfig(kubeconfig, { admin: { token: "admin" } });
+    const everything = [{ apiGroups: ["aetherv.io"], resources: ["*"], verbs: ["get", "list"] }];
+    await account(client, "aetherv-cli", { rules: everything });
+    await account(client, "aetherv", { rules: everything });
+    await writeFile(tokenFile, await replicaToken(), { mode: 0o600 });
   });
   afterEach(async () => {
     for (const replica of replicas) replica.signal("SIGKILL");
     await Promise.all(replicas.map((replica) => replica.exited()));
     replicas = [];
     await removeAll(client);
+    await proxy.close();
     await hosts.dispose();
   }, 90_000);
   afterAll(() => api.stop());
 
   const said = (): string => replicas.map((one) => `--- ${one.pid}\n${one.said.slice(-2500)}`).join("\n");
 
-  const launch = async (): Promise<Replica> => {
-    const replica = await Replica.start(kubeconfig, hosts, "--shards", String(shards));
+  /** As kubelet puts it into a pod: of the control plane's account, for AetherV alone. */
+  const replicaToken = async (): Promise<string> => {
+    const answer = await fetch(`${proxy.url}/api/v1/namespaces/default/serviceaccounts/aetherv/token`, {
+      method: "POST",
+      headers: { authorization: "Bearer admin", "content-type": "application/json" },
+      body: JSON.stringify({
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: { audiences: ["aetherv.io"] },
+      }),
+    });
+    return ((await answer.json()) as { status: { token: string } }).status.token;
+  };
+
+  const asked = (): readonly string[] => ["--replica-address", "127.0.0.1", "--replica-token", tokenFile];
+
+  const launch = async (...more: readonly string[]): Promise<Replica> => {
+    const words = ["--shards", String(shards), "--api-address", "127.0.0.1:0", ...more];
+    const replica = await Replica.start(kubeconfig, hosts, ...words);
     replicas.push(replica);
     return replica;
+  };
+
+  /** The port of a replica's API; it tells it in its log. */
+  const portOf = ({ said: text }: Replica): number =>
+    Number(/"port":(\d+)[^\n]*the control plane's API listens/.exec(text)?.[1]);
+
+  const serve = (): void => void endpoints.splice(0, endpoints.length, ...replicas.map(portOf));
+
+  /** `kubectl aetherv` through the Service. */
+  const overService = (...words: readonly string[]): Promise<Output> =>
+    execute(process.execPath, [join(root, "src/app/kubectl.ts"), ...words, "--kubeconfig", kubeconfig]);
+
+  /** `aetherv` in a replica's pod. */
+  const inPod = (replica: Replica, ...words: readonly string[]): Promise<Output> =>
+    execute(process.execPath, [join(root, "src/app/main.ts"), ...words, "--data", replica.data]);
+
+  const listed = <T>({ code, out, err }: Output): readonly T[] => {
+    expect({ code, err }, said()).toEqual({ code: 0, err: "" });
+    return JSON.parse(out) as readonly T[];
+  };
+
+  const everyJob = ["jobs", "--limit", "1000", "-o", "json"];
+
+  /** Ids of all jobs that hosts began, in order. */
+  const begunIds = async (): Promise<readonly string[]> => {
+    const entries = (await Promise.all(hostNames.map((host) => hosts.audit(host)))).flat();
+    return entries.flatMap(({ at, id }) => (at === "begin" ? [id] : [])).toSorted();
+  };
+
+  const idsIn = (jobs: readonly JobRecord[]): readonly string[] => jobs.map(({ id }) => id).toSorted();
+
+  /** Every job of every host once, from whichever replica is asked, and each with its request and log. */
+  const expectAllTold = async (): Promise<void> => {
+    const each = await Promise.all(replicas.map(ownJobs));
+    for (const own of each) expect(own.length, "each has jobs of its own").toBeGreaterThan(0);
+    const all = [...new Set(each.flatMap(idsIn))].toSorted();
+    expect(all, "what hosts began is among them").toEqual(expect.arrayContaining([...(await begunIds())]));
+    for (let turn = 0; turn < replicas.length; turn += 1) {
+      const jobs = listed<JobRecord>(await overService(...everyJob));
+      expect(idsIn(jobs)).toEqual(all);
+      expect(
+        jobs.map(({ id }) => id),
+        "newest first",
+      ).toEqual(all.toReversed());
+    }
+    for (const replica of replicas) {
+      const jobs = listed<JobRecord>(await inPod(replica, ...everyJob));
+      expect(idsIn(jobs)).toEqual(all);
+      expect(new Set(jobs.map(({ host }) => host)).size).toBe(hostNames.length);
+      const events = listed<EventReport>(await inPod(replica, "events", "--limit", "5000", "-o", "json"));
+      const created = events.filter(({ reason }) => reason === "VmCreate").map(({ key }) => key.name);
+      expect(created.toSorted()).toEqual(names(0, 18));
+      // One of each host, whoever sent it.
+      for (const host of hostNames) {
+        const { id = "" } = jobs.find((job) => job.host === host) ?? {};
+        const { code, out } = await inPod(replica, "jobs", id);
+        expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining("Request:") as unknown });
+      }
+    }
   };
 
   /** Holder and epoch of each shard's Lease. */
@@ -97,6 +195,17 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
   const names = (from: number, count: number): readonly string[] =>
     Array.from({ length: count }, (_, index) => `m${String(from + index).padStart(2, "0")}`);
 
+  /** What a replica has in its own journal, in the file of that. */
+  const ownJobs = async ({ data }: Replica): Promise<readonly JobRecord[]> => {
+    const answer = await fetch(
+      `http://127.0.0.1:${portOf(replicas.find((one) => one.data === data) as Replica)}/v1/jobs?limit=1000`,
+      {
+        headers: { "x-aetherv-token": (await readFile(tokenFile, "utf8")).trim(), "x-aetherv-own": "true" },
+      },
+    );
+    return (await answer.json()) as readonly JobRecord[];
+  };
+
   const uidsOfHosts = async (): Promise<ReadonlyMap<string, string>> => {
     const objects = await converged(client, said, 300_000);
     return new Map(objects.filter(({ kind }) => kind === "VMHost").map(({ metadata: { name, uid } }) => [name, uid]));
@@ -109,10 +218,9 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
   };
 
   it("each host has one of them at a time: they converge, one dies, one comes back", async () => {
-    await launch();
-    await launch();
-    await launch();
+    for (let turn = 0; turn < shards; turn += 1) await launch(...asked());
     await shared([1, 1, 1]);
+    serve();
     for (const name of hostNames) await create(client, hostObject(name));
     await apply(names(0, 18));
     const uids = await uidsOfHosts();
@@ -123,6 +231,8 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     for (const host of hostNames) expect(await epochsOn(host)).toEqual([before[shardOn(host)]?.epoch]);
     expect(new Set(hostNames.map(shardOn)).size, "the hosts are in several shards").toBeGreaterThan(1);
 
+    await expectAllTold();
+
     const [victim] = replicas.filter((one) => replicaOf(before[0]?.holder ?? "") === one);
     victim?.signal("SIGKILL");
     await victim?.exited();
@@ -130,9 +240,28 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     await apply(names(18, 9));
     await shared([1, 2]);
     await converged(client, said, 300_000);
+    serve();
+    const survivors = idsIn((await Promise.all(replicas.map(ownJobs))).flat());
+    const kept = idsIn(listed<JobRecord>(await overService(...everyJob)));
+    expect(new Set(kept).size, "each once, though the taker learned of them from the hosts, too").toBe(kept.length);
+    expect(kept).toEqual(expect.arrayContaining([...survivors]));
+    expect(await begunIds()).toEqual(expect.arrayContaining([...kept]));
 
-    await launch();
+    // One that the others cannot ask is named, with its hosts.
+    const mute = await launch();
     await shared([1, 1, 1]);
+    const leasesNow = await shardLeases();
+    const holder = leasesNow.find((lease) => replicaOf(lease.holder) === mute)?.holder ?? "";
+    const itsHosts = hostNames.filter((host) => leasesNow[shardOn(host)]?.holder === holder);
+    const { code, out, err } = await overService(...everyJob);
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(
+        `incomplete: the jobs of replica ${holder}${itsHosts.length > 0 ? ` on ${itsHosts.join(", ")}` : ""} are missing: it tells no address`,
+      ) as unknown,
+    });
+    // What the giver of its hosts did there before is told by the giver.
+    expect(idsIn(JSON.parse(out) as readonly JobRecord[])).toEqual(expect.arrayContaining([...survivors]));
     await apply(names(27, 9));
     const objects: readonly Resource[] = await converged(client, said, 300_000);
     expect(objects.filter(({ kind }) => kind === "VirtualMachine")).toHaveLength(36);

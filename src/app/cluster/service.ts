@@ -159,7 +159,7 @@ const sendTo = async (
       ...(body === undefined ? {} : { body, headers: { ...way.headers, "content-type": "application/json" } }),
       ...(signal ? { signal } : {}),
     });
-    return { statusCode: response.statusCode, body: response.body };
+    return { statusCode: response.statusCode, headers: response.headers, body: response.body };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ControlError("Unavailable", `the control plane does not answer at ${base}: ${why}`);

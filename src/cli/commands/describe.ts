@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { withControl, type Tools } from "../context.ts";
 import { existing, keysTyped } from "../names.ts";
+import { tellMissing } from "../missing.ts";
 import { describeText } from "../print/describe.ts";
 
 /** `aetherv describe`: one object with all that is known of it. */
@@ -14,7 +15,7 @@ export const describeCommand = (tools: Tools): Command =>
         const texts: string[] = [];
         for (const key of keysTyped(words, tools.namespace())) {
           const object = await existing(control, key);
-          const events = await control.events({ key, limit: 20 });
+          const events = await control.events({ key, limit: 20 }, tellMissing(tools, "events"));
           texts.push(describeText({ object, events, now: tools.context.now(), colours: tools.colours }));
         }
         tools.context.terminal.out(texts.join("\n"));

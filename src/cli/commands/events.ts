@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { withControl, type Tools } from "../context.ts";
 import { keysTyped, keyShort } from "../names.ts";
+import { tellMissing } from "../missing.ts";
 import { limitOption } from "../options.ts";
 import { age } from "../print/age.ts";
 import { table } from "../print/table.ts";
@@ -17,7 +18,7 @@ export const eventsCommand = (tools: Tools): Command =>
     .action((words: string[], { limit, output }: { limit: number; output?: string }) =>
       withControl(tools.context.connect(tools.where()), async (control) => {
         const [key] = words.length > 0 ? keysTyped(words, tools.namespace()) : [];
-        const events = await control.events({ ...(key ? { key } : {}), limit });
+        const events = await control.events({ ...(key ? { key } : {}), limit }, tellMissing(tools, "events"));
         const { out, err } = tools.context.terminal;
         if (output === "json") return out(toJson(events));
         if (events.length === 0) return err("No events.\n");

@@ -4,6 +4,7 @@ import type { LogLine } from "../../protocol/generated/types.ts";
 import { ControlError, type ControlPlane } from "../../server/control.ts";
 import { withControl, type Tools } from "../context.ts";
 import { existing, keysTyped, keyShort } from "../names.ts";
+import { tellMissing } from "../missing.ts";
 import { limitOption } from "../options.ts";
 import { age, exactDuration } from "../print/age.ts";
 import { indent, table } from "../print/table.ts";
@@ -48,12 +49,13 @@ const listJobs = async (tools: Tools, control: ControlPlane, options: Options): 
   if (options.follow) throw new ControlError("Invalid", "--follow needs the ID of a job", "`aetherv jobs` lists them");
   if (host !== undefined) await existing(control, { kind: "VMHost", namespace: "", name: host });
   const [key] = object === undefined ? [] : keysTyped([object], tools.namespace());
-  const jobs = await control.jobs({
+  const filter = {
     ...(failed ? { failed } : {}),
     ...(host === undefined ? {} : { host }),
     ...(key ? { key } : {}),
     limit,
-  });
+  };
+  const jobs = await control.jobs(filter, tellMissing(tools, "jobs"));
   const { out, err } = tools.context.terminal;
   if (output === "json") return out(toJson(jobs));
   if (jobs.length === 0) return err("No jobs.\n");
@@ -92,7 +94,7 @@ const statusText = ({ colours }: Tools, job: JobRecord): string => {
 };
 
 const showJob = async (tools: Tools, control: ControlPlane, typed: string, options: Options): Promise<void> => {
-  const job = await findJob(control, typed);
+  const job = await findJob(tools, control, typed);
   const { out } = tools.context.terminal;
   const lines = control.jobLog(job.id, { follow: options.follow === true }, tools.context.signal);
   if (options.output === "json") {
@@ -133,10 +135,12 @@ const tellProgress = (tools: Tools, control: ControlPlane, { id, percent }: JobR
   return { end: () => (clearInterval(timer), asking) };
 };
 
-const findJob = async (control: ControlPlane, typed: string): Promise<JobRecord> => {
+const findJob = async (tools: Tools, control: ControlPlane, typed: string): Promise<JobRecord> => {
   const exact = await control.job(typed);
   if (exact) return exact;
-  const ending = (await control.jobs({ limit: 1000 })).filter((job) => job.id.endsWith(typed.toUpperCase()));
+  const ending = (await control.jobs({ limit: 1000 }, tellMissing(tools, "jobs"))).filter((job) =>
+    job.id.endsWith(typed.toUpperCase()),
+  );
   const [only] = ending;
   if (only && ending.length === 1) return only;
   throw new ControlError(

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { ControlError } from "../../server/control.ts";
 import type { RunOptions, Source, Tools } from "../context.ts";
-import { collect, parseAddress, parseShards, parseDuration, type Address } from "../options.ts";
+import { collect, parseAddress, parseIp, parseShards, parseDuration, type Address } from "../options.ts";
 
 interface Options {
   readonly files?: readonly string[];
@@ -9,6 +9,8 @@ interface Options {
   readonly allowLocalHosts?: true;
   readonly apiAddress?: Address;
   readonly apiTlsDir?: string;
+  readonly replicaAddress?: string;
+  readonly replicaToken?: string;
   readonly shards?: number;
   readonly deletionDelay: number;
   readonly logLevel?: string;
@@ -47,6 +49,8 @@ export const runCommand = (tools: Tools): Command =>
     )
     .option("--api-address <host:port>", "with --kubernetes: where `kubectl aetherv` reaches it (off)", parseAddress)
     .option("--api-tls-dir <dir>", "folder with tls.crt and tls.key for --api-address (default: plain HTTP)")
+    .option("--replica-address <ip>", "with --shards: where other replicas reach --api-address: the pod's IP", parseIp)
+    .option("--replica-token <file>", "token by which replicas ask each other: of their account, for aetherv.io")
     .addOption(
       new Option("--deletion-delay <time>", "wait so long before deleting what a removed document declared")
         .argParser(parseDuration)
@@ -103,7 +107,7 @@ const consoleOf = (options: Options): Pick<RunOptions, "console"> => {
 };
 
 const sourceOf = (options: Options, tools: Tools): Source => {
-  const { files, kubernetes, allowLocalHosts, deletionDelay, apiAddress, apiTlsDir, shards } = options;
+  const { files, kubernetes, allowLocalHosts, deletionDelay, apiAddress, shards } = options;
   const { kubeconfig, context } = tools.cluster();
   if ((files === undefined) === (kubernetes === undefined))
     throw new ControlError("Invalid", "give either --files DIR or --kubernetes", "aetherv run --help");
@@ -115,8 +119,7 @@ const sourceOf = (options: Options, tools: Tools): Source => {
       "Invalid",
       "--kubeconfig, --context, --allow-local-hosts, --api-address and --shards go with --kubernetes",
     );
-  if (apiTlsDir !== undefined && apiAddress === undefined)
-    throw new ControlError("Invalid", "--api-tls-dir goes with --api-address");
+  const api = apiOf(options);
   if (files !== undefined) return { mode: "files", files, deletionDelayMs: deletionDelay };
   const localHosts = allowLocalHosts === true ? "allowed" : "refused";
   const source = { mode: "kubernetes", namespaces: tools.namespaces(), localHosts, shards: shards ?? 1 } as const;
@@ -124,6 +127,24 @@ const sourceOf = (options: Options, tools: Tools): Source => {
     ...source,
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
-    ...(apiAddress && { api: { ...apiAddress, ...(apiTlsDir === undefined ? {} : { tlsFolder: apiTlsDir }) } }),
+    ...(api && { api }),
   };
+};
+
+type ApiChoice = Extract<Source, { mode: "kubernetes" }>["api"];
+
+const apiOf = ({ apiAddress, apiTlsDir, replicaAddress, replicaToken }: Options): ApiChoice => {
+  if (!apiAddress && [apiTlsDir, replicaAddress, replicaToken].some((given) => given !== undefined))
+    throw new ControlError("Invalid", "--api-tls-dir, --replica-address and --replica-token go with --api-address");
+  if ((replicaAddress === undefined) !== (replicaToken === undefined))
+    throw new ControlError("Invalid", "--replica-address and --replica-token go together");
+  return (
+    apiAddress && {
+      ...apiAddress,
+      ...(apiTlsDir === undefined ? {} : { tlsFolder: apiTlsDir }),
+      ...(replicaAddress === undefined || replicaToken === undefined
+        ? {}
+        : { replicas: { address: replicaAddress, tokenFile: replicaToken } }),
+    }
+  );
 };

@@ -1,6 +1,7 @@
 import { findKind, kinds } from "../../api/kinds.ts";
 import type { Key } from "../../api/resource.ts";
 import type { PlanRequest, RestoreRequest } from "../control.ts";
+import { noteMissing } from "../missing.ts";
 import { act, actionIn, actions } from "./actions.ts";
 import { planRequest } from "./drafts.ts";
 import { manifestOf } from "./manifest.ts";
@@ -138,13 +139,16 @@ const historyRoutes: readonly Route[] = [
     summary: "Jobs, newest first",
     query: { ...ofObject, host: text, failed: { type: "string", enum: ["true", "false"] }, limit },
     answer: listOf("JobRecord"),
-    handle: ({ user, query }) =>
-      user.control.jobs({
-        ...keyFilter(query),
-        ...(query["host"] === undefined ? {} : { host: query["host"] }),
-        ...(query["failed"] === "true" ? { failed: true } : {}),
-        ...limitFilter(query),
-      }),
+    handle: ({ user, query, reply }) =>
+      user.control.jobs(
+        {
+          ...keyFilter(query),
+          ...(query["host"] === undefined ? {} : { host: query["host"] }),
+          ...(query["failed"] === "true" ? { failed: true } : {}),
+          ...limitFilter(query),
+        },
+        noteMissing(reply),
+      ),
   },
   {
     method: "GET",
@@ -165,7 +169,8 @@ const historyRoutes: readonly Route[] = [
     summary: "Events, oldest first",
     query: { ...ofObject, limit },
     answer: listOf("EventReport"),
-    handle: ({ user, query }) => user.control.events({ ...keyFilter(query), ...limitFilter(query) }),
+    handle: ({ user, query, reply }) =>
+      user.control.events({ ...keyFilter(query), ...limitFilter(query) }, noteMissing(reply)),
   },
 ];
 

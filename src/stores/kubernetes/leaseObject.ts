@@ -6,6 +6,8 @@ import type { KubeClient } from "./client.ts";
 export const epochAnnotation = "aetherv.io/epoch";
 /** Annotation of a Lease: over how many shards the hosts are spread, as its holder takes it. */
 const shardsAnnotation = "aetherv.io/shards";
+/** Annotation of a replica's own Lease: where others ask it, as ADDRESS:PORT. */
+const addressAnnotation = "aetherv.io/replica-address";
 /** Label of the Leases of one group of replicas. */
 const groupLabel = "aetherv.io/leases";
 
@@ -22,6 +24,8 @@ export interface LeaseOptions {
   readonly group?: string;
   /** Over how many shards the hosts are spread, for others to see; not told if not given. */
   readonly shards?: number;
+  /** Where other replicas ask the holder; not told if not given. */
+  readonly address?: string | undefined;
   readonly times?: LeaseTimes;
 }
 
@@ -67,17 +71,17 @@ const withEpoch = ({ metadata }: Lease, epoch: number): Lease["metadata"] => ({
 });
 
 export const heldBy = (options: LeaseOptions, before: Lease | undefined, epoch: number): Lease => {
-  const { name, clock, identity, group, shards, times } = options;
+  const { name, clock, identity, group, shards, address, times } = options;
   const now = microTime(clock.now());
   const { metadata } = before ?? { metadata: { name } };
   const labels = group === undefined ? metadata.labels : { ...metadata.labels, [groupLabel]: group };
-  const annotations =
-    shards === undefined ? metadata.annotations : { ...metadata.annotations, [shardsAnnotation]: String(shards) };
+  const told = {
+    ...(shards === undefined ? {} : { [shardsAnnotation]: String(shards) }),
+    ...(address === undefined ? {} : { [addressAnnotation]: address }),
+  };
+  const annotations = { ...metadata.annotations, ...told };
   return {
-    metadata: withEpoch(
-      { metadata: { ...metadata, ...(labels && { labels }), ...(annotations && { annotations }) } },
-      epoch,
-    ),
+    metadata: withEpoch({ metadata: { ...metadata, ...(labels && { labels }), annotations } }, epoch),
     spec: {
       holderIdentity: identity,
       leaseDurationSeconds: Math.ceil((times ?? defaultTimes).durationMs / 1000),
@@ -133,3 +137,6 @@ export const deleteLease = async (client: KubeClient, namespace: string, name: s
 
 /** Over how many shards the holder of a Lease takes the hosts to be spread. */
 export const shardsOf = ({ metadata }: Lease): number => Number(metadata.annotations?.[shardsAnnotation] ?? 1);
+
+/** Where the holder of a Lease is asked. */
+export const addressOf = ({ metadata }: Lease): string | undefined => metadata.annotations?.[addressAnnotation];

@@ -1,10 +1,27 @@
 import { acquireLease, Sight, tryLease, type Term } from "./lease.ts";
-import { defaultTimes, deleteLease, listLeases, shardsOf, type Lease, type LeaseOptions } from "./leaseObject.ts";
+import {
+  addressOf,
+  defaultTimes,
+  deleteLease,
+  listLeases,
+  shardsOf,
+  type Lease,
+  type LeaseOptions,
+} from "./leaseObject.ts";
 import { nextMove } from "./shardPlan.ts";
 
-export interface ShardOptions extends Omit<LeaseOptions, "group" | "shards"> {
+export interface ShardOptions extends Omit<LeaseOptions, "group" | "shards" | "address"> {
   /** Over how many shards the hosts are spread; 1: the one that leads has them all. */
   readonly shards: number;
+  /** Where other replicas ask this one, as ADDRESS:PORT; nowhere if not given. */
+  readonly address?: string | undefined;
+}
+
+/** Another replica that is alive, by the last look at the Leases. */
+export interface OtherReplica {
+  readonly identity: string;
+  readonly shards: readonly number[];
+  readonly address?: string;
 }
 
 /** What has to happen around a change of hands. */
@@ -31,6 +48,7 @@ export class Shards {
   #membership: Promise<void> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
   #warned = false;
+  #others: readonly OtherReplica[] = [];
 
   private constructor(options: ShardOptions) {
     this.#options = options;
@@ -66,6 +84,11 @@ export class Shards {
 
   get held(): boolean {
     return !this.#lost.signal.aborted && [...this.#active.values()].every((term) => term.held);
+  }
+
+  /** None where one leads alone: the others wait, and know nothing that is theirs. */
+  get others(): readonly OtherReplica[] {
+    return this.#others;
   }
 
   has(shard: number): boolean {
@@ -117,9 +140,10 @@ export class Shards {
     try {
       const leases = await listLeases(this.#lease(0), signal);
       await this.#tidy(leases);
-      if (this.#isOtherwise(leases)) return;
       const { identity: self } = this.#options;
       const holders = Array.from({ length: this.count }, (_, shard) => this.#holderOf(this.#nameOf(shard), leases));
+      this.#others = this.#othersIn(leases, holders);
+      if (this.#isOtherwise(leases)) return;
       const move = nextMove({ self, members: this.#members(leases), holders });
       if (move.do === "take") await this.#take(move.shard, work, signal);
       if (move.do === "give") await this.#give(move.shard, work);
@@ -165,7 +189,7 @@ export class Shards {
   async #beMember(): Promise<void> {
     const { client, namespace } = this.#options;
     const { signal } = this.#leaving;
-    const options = { ...this.#lease(0), name: this.#memberName() };
+    const options = { ...this.#lease(0), name: this.#memberName(), address: this.#options.address };
     while (!signal.aborted) {
       const term = await acquireLease(options, signal);
       if (!term) break;
@@ -182,6 +206,17 @@ export class Shards {
     for (const { metadata } of left)
       if (metadata.name !== this.#memberName())
         await deleteLease(client, namespace, metadata.name).catch(() => undefined);
+  }
+
+  #othersIn(leases: readonly Lease[], holders: readonly (string | undefined)[]): readonly OtherReplica[] {
+    return this.#members(leases)
+      .filter((identity) => identity !== this.#options.identity)
+      .map((identity) => {
+        const own = leases.find((lease) => this.#isMember(lease) && lease.spec?.holderIdentity === identity);
+        const address = own && addressOf(own);
+        const shards = holders.flatMap((holder, shard) => (holder === identity ? [shard] : []));
+        return { identity, shards, ...(address === undefined ? {} : { address }) };
+      });
   }
 
   #members(leases: readonly Lease[]): readonly string[] {
@@ -234,7 +269,8 @@ export class Shards {
   }
 
   #lease(shard: number): LeaseOptions {
-    return { ...this.#options, name: this.#nameOf(shard), group: this.#options.name, shards: this.count };
+    const { address: _, ...options } = this.#options;
+    return { ...options, name: this.#nameOf(shard), group: this.#options.name, shards: this.count };
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

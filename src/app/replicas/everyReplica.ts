@@ -1,0 +1,151 @@
+import type { Clock, JobRecord } from "../../engine/ports.ts";
+import { Latest } from "../../journal/latest.ts";
+import type { LogLine } from "../../protocol/generated/types.ts";
+import { ControlError } from "../../server/control.ts";
+import type * as Api from "../../server/control.ts";
+import type { History } from "../control.ts";
+import { isRebuilt, mergeEvents, mergeJob, mergeJobs } from "./merge.ts";
+
+/** Another replica at work on hosts of its own. */
+export interface Peer {
+  /** Its pod or machine, and something random. */
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly history: History;
+}
+
+export interface EveryReplicaOptions {
+  readonly own: History;
+  /** Those that are alive now. */
+  readonly peers: () => readonly Peer[];
+  readonly clock: Clock;
+}
+
+const defaultJobs = 50;
+const shownHosts = 10;
+/** How soon one that joined, or came back, is followed. */
+const followMs = 2_000;
+
+/** Jobs and events of all replicas that share the hosts. Each has what it did; one that is not heard is told, not hidden. */
+export class EveryReplica implements History {
+  readonly #options: EveryReplicaOptions;
+
+  constructor(options: EveryReplicaOptions) {
+    this.#options = options;
+  }
+
+  async jobs(filter: Api.JobFilter, missing?: Api.TellMissing): Promise<readonly JobRecord[]> {
+    const lists = await this.#asked((one) => one.jobs(filter), missing);
+    return mergeJobs(
+      lists.map(({ answer }) => answer),
+      filter.limit ?? defaultJobs,
+    );
+  }
+
+  async events(filter: Api.EventFilter, missing?: Api.TellMissing): Promise<readonly Api.EventReport[]> {
+    const lists = await this.#asked((one) => one.events(filter), missing);
+    return mergeEvents(
+      lists.map(({ answer }) => answer),
+      filter.limit,
+    );
+  }
+
+  async job(id: string): Promise<JobRecord | undefined> {
+    const own = await this.#options.own.job(id);
+    // What another knows of it could only be less.
+    if (own && !isRebuilt(own) && own.status === "success") return own;
+    const unheard: Api.MissingReplica[] = [];
+    const known = await this.#knowing(id, (one) => unheard.push(one));
+    const found = mergeJob(known.map(({ answer }) => answer));
+    if (found || unheard.length === 0) return found;
+    throw new ControlError(
+      "Unavailable",
+      `job ${id} is known to no replica that was heard; not heard: ${unheard.map(({ name, why }) => `${name} (${why})`).join(", ")}`,
+      "ask again once these answer, or have ended",
+    );
+  }
+
+  async *jobLog(...[id, options, signal]: Parameters<History["jobLog"]>): AsyncGenerator<LogLine> {
+    const known = await this.#knowing(id);
+    const { from } = known.find(({ answer }) => !isRebuilt(answer)) ?? known[0] ?? { from: this.#options.own };
+    yield* from.jobLog(id, options, signal);
+  }
+
+  async *watchJobs(signal: AbortSignal): AsyncGenerator<JobRecord> {
+    const left = new AbortController();
+    const following = AbortSignal.any([signal, left.signal]);
+    const news = new Latest<JobRecord>(following);
+    let broken: unknown;
+    const own = this.#follow(this.#options.own, news, following)
+      .catch((error: unknown) => (broken = error))
+      .finally(() => news.end());
+    const others = this.#followPeers(news, following);
+    try {
+      // Of a job whose host changed hands, the new replica knows the end alone.
+      for await (const record of news) yield isRebuilt(record) ? await this.#whole(record) : record;
+      if (broken !== undefined && !signal.aborted) throw broken;
+    } finally {
+      left.abort();
+      await Promise.all([own, others]);
+    }
+  }
+
+  async #whole(record: JobRecord): Promise<JobRecord> {
+    return mergeJob([record, ...(await this.#knowing(record.id)).map(({ answer }) => answer)]) ?? record;
+  }
+
+  async #follow(history: History, news: Latest<JobRecord>, signal: AbortSignal): Promise<void> {
+    for await (const record of history.watchJobs(signal)) news.put(record.id, record);
+  }
+
+  /** Follows each that is alive; one whose stream breaks is begun anew, with the jobs that are under way there. */
+  async #followPeers(news: Latest<JobRecord>, signal: AbortSignal): Promise<void> {
+    const followed = new Map<string, Promise<void>>();
+    while (!signal.aborted) {
+      for (const { name, history } of this.#options.peers()) {
+        if (followed.has(name)) continue;
+        const ended = this.#follow(history, news, signal).catch(() => undefined);
+        followed.set(
+          name,
+          ended.then(() => void followed.delete(name)),
+        );
+      }
+      await this.#options.clock.sleep(followMs, signal);
+    }
+    await Promise.all(followed.values());
+  }
+
+  async #knowing(
+    id: string,
+    missing?: Api.TellMissing,
+  ): Promise<readonly { readonly from: History; readonly answer: JobRecord }[]> {
+    const answers = await this.#asked((one) => one.job(id), missing);
+    return answers.flatMap(({ from, answer }) => (answer === undefined ? [] : [{ from, answer }]));
+  }
+
+  /** What this replica and all others that answer say; its own first. */
+  async #asked<T>(
+    ask: (history: History) => Promise<T>,
+    missing: Api.TellMissing = () => undefined,
+  ): Promise<readonly { readonly from: History; readonly answer: T }[]> {
+    const { own, peers } = this.#options;
+    const others = peers().map(async ({ history, ...peer }) => {
+      try {
+        return [{ from: history, answer: await ask(history) }];
+      } catch (error) {
+        // One that waits for its turn has done nothing yet.
+        if (!(error instanceof ControlError && error.code === "Standby")) missing(missingOf(peer, error));
+        return [];
+      }
+    });
+    const [first, ...rest] = await Promise.all([ask(own), ...others]);
+    return [{ from: own, answer: first }, ...rest.flat()];
+  }
+}
+
+const missingOf = ({ name, hosts }: Omit<Peer, "history">, error: unknown): Api.MissingReplica => ({
+  name,
+  why: (error instanceof Error ? error.message : String(error)).slice(0, 300),
+  hosts: hosts.slice(0, shownHosts),
+  hostCount: hosts.length,
+});
