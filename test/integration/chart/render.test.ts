@@ -60,6 +60,10 @@ const valueSets: readonly {
   },
   { why: "a forced uninstall", values: { uninstall: { force: true }, crds: { keep: false } } },
   { why: "asked by kubectl aetherv", values: { cli: { enabled: true }, networkPolicy: { enabled: true } } },
+  {
+    why: "asked by kubectl aetherv, shared by shards",
+    values: { replicas: 3, shards: 3, cli: { enabled: true }, networkPolicy: { enabled: true } },
+  },
   { why: "with the console inside the pod", values: { console: { enabled: true } } },
   {
     why: "with the console over TLS",
@@ -139,6 +143,18 @@ describe("the chart", { timeout: 120_000 }, () => {
       const own = resourceNames?.includes("aetherv-signer");
       expect([resources, verbs]).toEqual([["secrets"], own ? ["get", "update"] : ["get"]]);
     }
+  });
+
+  it("lets replicas ask each other by a token for nothing else, where there are shards and they may be asked", async () => {
+    const podOf = async (values: object): Promise<string> =>
+      JSON.stringify((await tools.template(values)).find(({ kind }) => kind === "Deployment")?.["spec"]);
+    const shared = await podOf({ replicas: 3, shards: 3, cli: { enabled: true } });
+    expect(shared).toContain(
+      JSON.stringify({ serviceAccountToken: { audience: "aetherv.io", expirationSeconds: 3600, path: "token" } }),
+    );
+    expect(shared).toContain('"--replica-address=$(POD_IP)","--replica-token=/replica/token"');
+    for (const values of [{ cli: { enabled: true } }, { replicas: 3, shards: 3 }])
+      expect(await podOf(values)).not.toMatch(/replica-|serviceAccountToken|POD_IP/);
   });
 
   it("reads only named Secrets where they are named", async () => {
