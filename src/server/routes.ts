@@ -3,8 +3,9 @@ import { findKind, kinds, nearestKind } from "../api/kinds.ts";
 import { annotations as names } from "../api/annotations.ts";
 import type { Key } from "../api/resource.ts";
 import { noteMissing } from "./missing.ts";
+import { planRequest } from "./planRequest.ts";
 import { messages, streamEvents } from "./stream.ts";
-import { ControlError, type ControlPlane, type PlanRequest, type RestoreRequest } from "./control.ts";
+import { ControlError, type ControlPlane, type RestoreRequest } from "./control.ts";
 
 /** Path parts of one object; `-` stands for the namespace of a cluster-scoped one. */
 interface ObjectParams {
@@ -30,9 +31,7 @@ export const routes = (app: FastifyInstance, control: Answering): void => {
   app.get("/v1/problems", (request) => control(request).problems());
   app.get("/v1/trash", (request) => control(request).trash());
   app.get("/v1/backup", (request) => control(request).backup());
-  app.post("/v1/plan", { bodyLimit: 64 * 1024 * 1024 }, (request) =>
-    control(request).plan(request.body as PlanRequest),
-  );
+  app.post("/v1/plan", { bodyLimit: 64 * 1024 * 1024 }, (request) => control(request).plan(planRequest(request.body)));
   app.post("/v1/restore", (request) => control(request).restore(restoreRequest(request.body)));
   objectRoutes(app, control);
   historyRoutes(app, control);

@@ -63,8 +63,11 @@ describe("kubectl aetherv", { timeout: 120_000 }, () => {
     await client.call({ verb: "create", path: "/api/v1/namespaces", body: { metadata: { name: "other" } } });
     await account(client, "aetherv-cli", { namespace: "default", rules: [read] });
     const operator = { ...read, verbs: ["get", "list", "patch"] };
+    const named = { apiGroups: [""], resources: ["configmaps"], resourceNames: ["aetherv-identity"], verbs: ["get"] };
+    const key = { ...named, resources: ["secrets"], resourceNames: ["aetherv-signer"], verbs: ["get", "update"] };
     await proxy.kubeconfig(kubeconfig, {
       operator: { token: await account(client, "operator", { rules: [operator, events, ...reach] }) },
+      keeper: { token: await account(client, "keeper", { namespace: "default", rules: [named, key] }) },
       viewer: { token: await account(client, "viewer", { rules: [read, events, ...reach] }) },
       stranger: { token: await account(client, "stranger", { rules: [read] }) },
       admin: { token: "admin" },
@@ -156,7 +159,12 @@ describe("kubectl aetherv", { timeout: 120_000 }, () => {
     expect(out).toContain(`old key: ${before}\nnew key: ${after}\nguests follow from 1 older key,`);
     expect(out).toContain("restart the control plane (kubectl rollout restart)");
     expect(await ok(...rotate, "--context", "admin")).toContain(`old key: ${after}\n`);
-    expect(parseSigner((await keys()).text).handovers).toHaveLength(2);
+    // Where the namespace is named, the rights to these two objects are enough; to look for it takes more.
+    const third = await fingerprintOf();
+    expect(await ok(...rotate, "--context", "keeper", ...here)).toContain(`old key: ${third}\n`);
+    const search = await run(...rotate, "--context", "keeper");
+    expect(search).toMatchObject({ code: 1, err: expect.stringContaining("cannot list") as unknown });
+    expect(parseSigner((await keys()).text).handovers).toHaveLength(3);
     expect(out).not.toMatch(/PRIVATE|digestKey/);
     const missing = await run(...rotate, "--context", "admin", "--control-plane-namespace", "other");
     expect(missing).toMatchObject({

@@ -79,8 +79,7 @@ interface ConfigMap {
 }
 
 export const identityOf = async (cluster: Cluster, namespace: string | undefined): Promise<Identity> => {
-  const within = namespace === undefined ? "" : `namespaces/${encodeURIComponent(namespace)}/`;
-  const found = await listAll<ConfigMap>(cluster, `/api/v1/${within}configmaps`, `metadata.name=${identityName}`);
+  const found = await identitiesIn(cluster, namespace);
   const [only, ...others] = found;
   const where = found.map(({ metadata }) => metadata.namespace).join(", ");
   if (others.length > 0)
@@ -93,6 +92,14 @@ export const identityOf = async (cluster: Cluster, namespace: string | undefined
       "it is made by the first start of `aetherv run --kubernetes`",
     );
   return { controlPlaneId, namespace: only.metadata.namespace };
+};
+
+/** Where the namespace is named, the right to read this one ConfigMap is enough. */
+const identitiesIn = async (cluster: Cluster, namespace: string | undefined): Promise<readonly ConfigMap[]> => {
+  if (namespace === undefined) return listAll(cluster, "/api/v1/configmaps", `metadata.name=${identityName}`);
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${identityName}`;
+  const found = await cluster.client.find<ConfigMap>(path);
+  return found ? [found] : [];
 };
 
 /** Secrets that an object's spec names, as NAMESPACE/NAME. */

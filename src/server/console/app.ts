@@ -14,7 +14,7 @@ import type { Route } from "./route.ts";
 import { secure, securityHeaders } from "./security.ts";
 import { defaultSessionTimes, Sessions, type SessionTimes } from "./sessions.ts";
 import { ApiError, statusFor } from "./status.ts";
-import { isDeeperThan } from "./nesting.ts";
+import { isDeeperThan, mostLevels } from "../nesting.ts";
 import { streamEvents, type ServerEvent } from "../stream.ts";
 
 export interface ConsoleOptions {
@@ -44,8 +44,6 @@ export interface Limits {
 const defaultLimits: Limits = { api: 1_200, login: 20 };
 /** Streams and clients that say nothing hold sockets: the process needs descriptors for its files and hosts. */
 const mostConnections = 512;
-/** Far more than a list of objects has; what walks a body goes down with it, level by level. */
-const mostLevels = 100;
 const defaultStreams = { heartbeatMs: 15_000, patienceMs: 60_000 };
 
 /** The console's API and page, not yet listening. */

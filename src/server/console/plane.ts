@@ -3,7 +3,7 @@ import type { Key } from "../../api/resource.ts";
 import type { PlanRequest, RestoreRequest } from "../control.ts";
 import { noteMissing } from "../missing.ts";
 import { act, actionIn, actions } from "./actions.ts";
-import { planRequest } from "./drafts.ts";
+import { planRequest } from "../planRequest.ts";
 import { manifestOf } from "./manifest.ts";
 import type { Call, JsonSchema, Route } from "./route.ts";
 import { listOf, refTo } from "./schemas.ts";
@@ -199,8 +199,19 @@ const limitFilter = (query: Call["query"]): { limit?: number } => {
   return { limit: count };
 };
 
-const planned = (control: { plan(request: PlanRequest): Promise<unknown> }, body: unknown): Promise<unknown> =>
-  control.plan(planRequest(body));
+/** Beyond this, one request would keep the control plane from its hosts for seconds: its work grows with the square. */
+const mostDrafts = 1_000;
+
+const planned = (control: { plan(request: PlanRequest): Promise<unknown> }, body: unknown): Promise<unknown> => {
+  const request = planRequest(body);
+  const count = (request.documents?.length ?? 0) + (request.remove?.length ?? 0);
+  if (count > mostDrafts)
+    throw new ApiError(
+      "RequestEntityTooLarge",
+      `${count} documents and deletions: at most ${mostDrafts} are planned at once`,
+    );
+  return control.plan(request);
+};
 
 const objectsIn = (body: unknown): readonly unknown[] => {
   const { objects } = (body ?? {}) as { objects?: unknown };

@@ -6,7 +6,15 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Resource } from "../../../src/api/resource.ts";
 import type { Logger } from "../../../src/engine/ports.ts";
 import { answers, SocketClient } from "../../../src/server/client.ts";
-import { ControlError, type ControlPlane, type ObjectChange } from "../../../src/server/control.ts";
+import {
+  ControlError,
+  type ControlPlane,
+  type JobFilter,
+  type MissingReplica,
+  type ObjectChange,
+  type PlanRequest,
+  type TellMissing,
+} from "../../../src/server/control.ts";
 import { serveSocket, type ControlServer } from "../../../src/server/server.ts";
 
 const web: Resource = {
@@ -31,14 +39,23 @@ async function* changes(signal: AbortSignal): AsyncGenerator<ObjectChange> {
   ended = true;
 }
 
+const unheard: readonly MissingReplica[] = [
+  { name: "aetherv-1_0a", why: "it says: “näh”\r\n", hosts: ["hv9"], hostCount: 1 },
+  { name: "aetherv-2_0b", why: "no", hosts: [], hostCount: 0 },
+];
+
 const control = {
   status: () => Promise.resolve({ version: "1" }),
   list: (kind: string, namespace?: string) => (asked.push([kind, namespace]), Promise.resolve([web])),
   get: ({ name }: { name: string }) => Promise.resolve(name === "web" ? web : undefined),
   watch: (_: readonly string[], signal: AbortSignal) => changes(signal),
   annotate: (of: unknown, set: unknown) => (asked.push([of, set]), Promise.resolve(web)),
-  plan: () => Promise.reject(new ControlError("Conflict", "not now", "later")),
-  jobs: (filter: unknown) => (asked.push(filter), Promise.resolve([])),
+  plan: (request: unknown) => (asked.push(request), Promise.reject(new ControlError("Conflict", "not now", "later"))),
+  jobs: (filter: JobFilter, missing?: TellMissing) => {
+    asked.push(filter);
+    if (filter.host === "hv9") for (const one of unheard) missing?.(one);
+    return Promise.resolve([]);
+  },
   hosts: () => Promise.reject(new Error("broken")),
   job: (id: string) => Promise.resolve({ id }),
   async *jobLog() {
@@ -93,9 +110,56 @@ describe("the control socket", () => {
     await expect(client().list("Nonsense")).rejects.toMatchObject({ code: "Invalid" });
   });
 
+  it("checks what a plan is asked for before anything walks it", async () => {
+    const plan = (body: unknown): Promise<unknown> =>
+      client()
+        .plan(body as PlanRequest)
+        .catch((error: unknown) => error);
+    let deep: unknown = {};
+    for (let level = 0; level < 200; level += 1) deep = { deep };
+    const refused: readonly (readonly [unknown, string])[] = [
+      [[], "a plan's request must be an object"],
+      [{ documents: {} }, "documents must be a list"],
+      [{ documents: [{ object: null }] }, "documents[0].object must be an object with metadata.name"],
+      [{ documents: [{ object: { kind: "VirtualMachine" } }] }, "documents[0].object must be"],
+      [{ documents: [{ object: { kind: "Pod", metadata: { name: "a" } } }] }, 'unknown kind "Pod"'],
+      [{ documents: [{ object: { ...web, spec: deep } }] }, "nested more than 100 levels deep"],
+      [{ remove: ["vm/web"] }, "remove[0] must have kind, namespace and name"],
+      [{ secrets: [{ name: 1 }] }, "secrets[0] must have namespace and name"],
+    ];
+    for (const [body, says] of refused)
+      expect(await plan(body), says).toMatchObject({
+        code: "Invalid",
+        message: expect.stringContaining(says) as unknown,
+      });
+    expect(asked).toEqual([]);
+    const place = { file: "a.yaml", line: 3, column: 1 };
+    const request = {
+      documents: [{ object: web, place }],
+      remove: [key],
+      secrets: [{ namespace: "default", name: "login" }],
+      whole: true,
+      live: true,
+    };
+    await plan({ ...request, more: 1 });
+    await plan({ documents: [{ object: { ...web, metadata: { name: "web" } } }] });
+    expect(asked).toEqual([
+      request,
+      { documents: [{ object: { ...web, metadata: { name: "web", namespace: "default" } }, place: { file: "" } }] },
+    ]);
+  });
+
   it("carries filters", async () => {
     await client().jobs({ key, host: "hv1", failed: true, limit: 3 });
     expect(asked).toEqual([{ key, host: "hv1", failed: true, limit: 3 }]);
+  });
+
+  it("carries which replicas were not heard, beside the list", async () => {
+    const missing: MissingReplica[] = [];
+    expect(await client().jobs({ host: "hv9" }, (one) => missing.push(one))).toEqual([]);
+    expect(missing).toEqual(unheard);
+    expect(await client().jobs({ host: "hv1" }, (one) => missing.push(one))).toEqual([]);
+    expect(missing).toHaveLength(2);
   });
 
   it("sets annotations of the group only", async () => {
