@@ -1,9 +1,15 @@
 import type { JobRecord } from "../../../src/engine/ports.ts";
-import { v1 } from "./api.ts";
+import type { MissingReplica } from "../../../src/server/control.ts";
+import { missingHeader, missingIn } from "../../../src/server/missing.ts";
+import { open } from "./api.ts";
 import { Cell } from "./cell.svelte.ts";
+import { repeatedly } from "./refresh.ts";
 import { backoff, messages } from "./stream.ts";
 
 const kept = 1000;
+const listed = 300;
+/** How often it is asked whether all replicas are heard: the stream does not tell. */
+const heardMs = 15_000;
 const batchMs = 100;
 
 /** Jobs of the control plane, newest first; followed while a page shows them. */
@@ -12,9 +18,14 @@ class Jobs {
   readonly ready = new Cell(false);
   /** Why they can't be read; undefined while they can. */
   readonly fault = new Cell<unknown>(undefined);
+  /** Replicas whose jobs are not in the list. */
+  readonly missing = new Cell<readonly MissingReplica[]>([]);
   readonly #byId = new Map<string, JobRecord>();
   #users = 0;
   #end: AbortController | undefined;
+  /** As many as are missing. The effects that follow would begin anew with each change of a cell that they read. */
+  #unheard = 0;
+  #hearing: ReturnType<typeof repeatedly> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Call in an effect: follows until what it returns is called by the last one. */
@@ -23,18 +34,20 @@ class Jobs {
     if (this.#users === 1) {
       this.#end = new AbortController();
       void this.#run(this.#end.signal);
+      this.#hearing = repeatedly((signal) => this.#hear(signal), heardMs);
     }
     return () => {
       this.#users -= 1;
-      if (this.#users === 0) this.#end?.abort();
+      if (this.#users > 0) return;
+      this.#end?.abort();
+      this.#hearing?.stop();
     };
   };
 
   async #run(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       try {
-        for (const job of await v1<readonly JobRecord[]>("jobs", { limit: 300 }, signal)) this.#byId.set(job.id, job);
-        this.#show();
+        await this.#list(signal);
         this.ready.current = true;
         for await (const job of messages<JobRecord>("/v1/jobs/watch", signal)) {
           attempt = 0;
@@ -47,6 +60,26 @@ class Jobs {
       }
       await new Promise((resolve) => setTimeout(resolve, backoff(Math.max(1, attempt), Math.random())));
     }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    for (const job of await this.#read(listed, signal)) this.#byId.set(job.id, job);
+    this.#show();
+  }
+
+  async #hear(signal: AbortSignal): Promise<void> {
+    const before = this.#unheard;
+    await this.#read(1, signal);
+    // What one did that is heard again was not in the list.
+    if (this.#unheard < before) await this.#list(signal);
+  }
+
+  async #read(limit: number, signal: AbortSignal): Promise<readonly JobRecord[]> {
+    const response = await open(`/v1/jobs?limit=${limit}`, { signal });
+    const missing = missingIn(response.headers.get(missingHeader));
+    this.#unheard = missing.length;
+    this.missing.current = missing;
+    return (await response.json()) as readonly JobRecord[];
   }
 
   #show(): void {
