@@ -129,21 +129,28 @@ export class EveryReplica implements History {
     missing: Api.TellMissing = () => undefined,
   ): Promise<readonly { readonly from: History; readonly answer: T }[]> {
     const { own, peers } = this.#options;
-    const others = peers().map(async ({ history, ...peer }) => {
-      try {
-        return [{ from: history, answer: await ask(history) }];
-      } catch (error) {
-        // One that waits for its turn has done nothing yet.
-        if (!(error instanceof ControlError && error.code === "Standby")) missing(missingOf(peer, error));
-        return [];
-      }
+    const asked = peers();
+    const [first, ...others] = await Promise.all([
+      ask(own),
+      ...asked.map(({ history }) => ask(history).then(heard(history), (error: unknown) => ({ error }))),
+    ]);
+    const answers = others.flatMap((one, index) => {
+      if (!("error" in one)) return [one];
+      const peer = asked[index];
+      // One that waits for its turn has done nothing yet.
+      const waits = one.error instanceof ControlError && one.error.code === "Standby";
+      if (peer && !waits) missing(missingOf(peer, one.error));
+      return [];
     });
-    const [first, ...rest] = await Promise.all([ask(own), ...others]);
-    return [{ from: own, answer: first }, ...rest.flat()];
+    return [{ from: own, answer: first }, ...answers];
   }
 }
 
-const missingOf = ({ name, hosts }: Omit<Peer, "history">, error: unknown): Api.MissingReplica => ({
+const heard =
+  (from: History) =>
+  <T>(answer: T): { readonly from: History; readonly answer: T } => ({ from, answer });
+
+const missingOf = ({ name, hosts }: Peer, error: unknown): Api.MissingReplica => ({
   name,
   why: (error instanceof Error ? error.message : String(error)).slice(0, 300),
   hosts: hosts.slice(0, shownHosts),
