@@ -15,6 +15,15 @@ export interface File {
   readonly children: readonly DiskState[];
   /** Checkpoints' files that no machine has: what a machine that vanished left behind. */
   readonly leftover: readonly DiskState[];
+  /** The disk's other file, of a move that was cut off. */
+  readonly twin?: Twin;
+}
+
+/** Of two files of a disk, the one that goes to the trash once the host has found that both are alike. */
+interface Twin {
+  readonly file: File;
+  /** Of the file that stays. */
+  readonly storageClass: string;
 }
 
 export type Found =
@@ -33,8 +42,8 @@ export type Found =
 export const find = (scene: Scene): Found => {
   const { disk, snapshot, world, hostName } = scene;
   const all = matching(disk, snapshot);
-  const original = movedHalfway(scene, all);
-  const matches = original ? [original] : all;
+  const cut = cutMove(scene, all);
+  const matches = cut ? [cut.told] : all;
   if (matches.length > 1) {
     const paths = matches.map(({ path }) => path).join(", ");
     return {
@@ -48,28 +57,56 @@ export const find = (scene: Scene): Found => {
   const lost = lostOne({ disk, snapshot, world });
   // A restored object: its status pins the file, whose name carries the uid that the object had before.
   if (state && lost && "path" in lost && samePath(lost.path, state.path)) return lost;
-  if (state) return { at: "present", file: fileOf(state, snapshot) };
+  if (state) return { at: "present", file: { ...fileOf(state, snapshot), ...(cut && { twin: cut.twin }) } };
   if (!snapshot.complete) return { at: "unknown", message: `Host ${hostName} has not told yet all that it holds.` };
   if (wasProvisioned(disk)) return { at: "missing", message: missingText(disk, snapshot) };
   return lost ?? { at: "absent" };
 };
 
 /**
- * The original, when the other file is the copy that a move made of it and did not come to put the original away: sent again, the move
- * judges the copy and finishes. Only while the copy lies where the spec wants the disk and no machine has either of them. A status that
- * was not written in time before the move names neither: then the original is the one that does not lie there.
+ * Two files that a move left which was cut off between its copy and putting the original away; no machine has either. The one that stays lies
+ * where the spec wants the disk, be it the copy or, the edit taken back, the original; else, in a third class by now, it is the one that
+ * the status tells. The other one goes by a move to the place of the first: the host compares both, and refuses when they differ.
  */
-const movedHalfway = (scene: Scene, files: readonly DiskState[]): DiskState | undefined => {
+const cutMove = (
+  scene: Scene,
+  files: readonly DiskState[],
+): { readonly told: DiskState; readonly twin: Twin } | undefined => {
   const { disk, snapshot } = scene;
-  const { storageClass } = disk.spec;
-  if (files.length !== 2 || storageClass === undefined) return undefined;
-  const isWanted = ({ path }: DiskState): boolean => classesAt(scene, path).includes(storageClass);
+  const [one, two, ...more] = files;
+  if (!one || !two || more.length > 0) return undefined;
+  const alike = one.diskId === two.diskId && one.uid === two.uid && one.size === two.size;
+  if (!alike || files.some(({ path }) => snapshot.holders(path).length > 0)) return undefined;
   const recorded = files.find(({ path }) => samePath(path, disk.status?.path ?? ""));
-  const original = recorded ?? files.find((one) => !isWanted(one));
-  const copy = files.find((one) => one !== original);
-  if (!original || !copy || !isWanted(copy)) return undefined;
-  const same = copy.diskId === original.diskId && copy.uid === original.uid && copy.size === original.size;
-  return same && files.every(({ path }) => snapshot.holders(path).length === 0) ? original : undefined;
+  const stays = stayingOf(scene, files, recorded);
+  const goes = stays === one ? two : one;
+  const storageClass = stays && classOfMoved(scene, stays, goes);
+  const told = recorded ?? goes;
+  // The copy lies where a move makes one; what somebody copied elsewhere is not cleared away.
+  const isMoves = classOfMoved(scene, told === one ? two : one, told) !== undefined;
+  if (storageClass === undefined || !isMoves) return undefined;
+  return { told, twin: { file: fileOf(goes, snapshot), storageClass } };
+};
+
+const wantedClass = ({ disk: { spec, status } }: Scene): string | undefined =>
+  spec.storageClass ?? status?.storageClass;
+
+const stayingOf = (
+  scene: Scene,
+  files: readonly DiskState[],
+  recorded: DiskState | undefined,
+): DiskState | undefined => {
+  const wanted = files.filter(({ path }) => classesAt(scene, path).some((name) => name === wantedClass(scene)));
+  if (wanted.length === 0) return recorded;
+  return wanted.length === 1 ? wanted[0] : undefined;
+};
+
+/** The class in which the file lies just where a move of the other one puts it. */
+const classOfMoved = (scene: Scene, { path }: DiskState, other: DiskState): string | undefined => {
+  const name = other.path.slice(other.path.lastIndexOf("\\") + 1);
+  const isItsPlace = (folder: string): boolean => samePath(path, `${folder}\\${namespaceOf(scene.disk)}\\${name}`);
+  const classes = (scene.host.spec.storageClasses ?? []).filter((one) => isItsPlace(one.path));
+  return (classes.find((one) => one.name === wantedClass(scene)) ?? classes[0])?.name;
 };
 
 const fileOf = (state: DiskState, snapshot: SnapshotView): File => {

@@ -57,6 +57,7 @@ const afterwards = (planned: Planned, before: Gate = go): Planned =>
 
 /** A disk with its file: take it from where it should not be, move, grow, attach, limit. Nothing here makes or deletes a file. */
 export const planPresent = (scene: Scene, file: File): DiskPlan => {
+  if (file.twin) return { steps: [putAway(scene, file.twin)] };
   const target = targetOf(scene);
   const attach = attaching(scene, file, target);
   const detach = detaching(scene, file, target).map((one) => whenTakenOver(one, attach));
@@ -149,22 +150,30 @@ const moving = (scene: Scene, file: File): readonly (Planned | Blocked)[] => {
   const { storageClass } = scene.disk.spec;
   const at = classesAt(scene, file.state.path);
   if (storageClass === undefined || at.includes(storageClass)) return [];
-  const [from] = at;
-  const step: Step<"disk.move"> = {
+  const effect = file.attachments[0] ? effectNow(file.attachments[0].vm, "Hot") : "Hot";
+  return [touching(scene, file, moveStep(scene, file, storageClass, effect), deadlines.long)];
+};
+
+const moveStep = (scene: Scene, { state }: File, storageClass: string, effect: Effect): Step<"disk.move"> => {
+  const [from] = classesAt(scene, state.path);
+  return {
     operation: "disk.move",
     spec: compact({
       owner: ownerOf(scene.disk),
-      path: file.state.path,
-      diskId: file.state.diskId,
+      path: state.path,
+      diskId: state.diskId,
       layout: layoutOf(scene.host),
       storageClass,
     }),
-    effect: file.attachments[0] ? effectNow(file.attachments[0].vm, "Hot") : "Hot",
+    effect,
     changes: [{ path: "spec.storageClass", ...(from !== undefined && { from }), to: storageClass }],
     long: true,
   };
-  return [touching(scene, file, step, deadlines.long)];
 };
+
+/** Alone: until it is settled which file is the disk, nothing else is done with either. */
+const putAway = (scene: Scene, { file, storageClass }: NonNullable<File["twin"]>): Planned =>
+  touching(scene, file, moveStep(scene, file, storageClass, "Hot"), deadlines.long);
 
 /** A step that changes the file itself: its machine, its checkpoints and its children have a say. */
 const touching = (scene: Scene, file: File, step: Step, deadlineSeconds: number): Planned => {

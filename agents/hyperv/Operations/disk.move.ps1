@@ -1,14 +1,15 @@
 function Invoke-DiskMove {
     <#
     .SYNOPSIS disk.move: to another storage class of the same host.
-    .DESCRIPTION Attached: Move-VMStorage with the same file name at both ends. Detached: a rename on the same volume, else copy, verify, trash.
+    .DESCRIPTION
+        Attached: Move-VMStorage with the same file name at both ends. Detached: a rename on the same volume, else copy, verify, name the copy, trash. Cut off
+        before the last, it left two files of one uid: a repeat, in either direction, compares them and puts the one that it is asked to move into the trash.
     #>
     param([hashtable]$Job)
     $spec = $Job.Spec
     $world = Get-World -Job $Job
     $folder = Get-ClassPath -World $world -Layout $spec['layout'] -Name $spec['storageClass']
     Add-Touched -Job $Job -Disk @($spec['path'])
-    Complete-CutMove -Job $Job -Folder $folder
     $moved = Find-MovedFile -Job $Job -Folder $folder
     if ($null -ne $moved) {
         Remove-LeftSidecar -Job $Job
@@ -19,7 +20,7 @@ function Invoke-DiskMove {
     Assert-PathPart -Text @($spec['owner']['namespace'])
     if (Test-SamePath -Path (Get-FolderOf -Path (Get-FolderOf -Path $file.Path)) -Other $folder) { return Get-Created -Job $Job -Path $file.Path }
     $target = Join-HostPath -Folder (Join-HostPath -Folder $folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $file.Path)
-    Assert-Movable -World $world -File $file -Target $target
+    Assert-Movable -World $world -File $file
     $holder = @(Get-Holder -World $world -Path $file.Path | Where-Object -FilterScript { $_.Direct } | Select-Object -First 1)
     Write-JobProgress -Job $Job -Percent 1 -Text "moving $(Get-FileNameOf -Path $file.Path)"
     if ($holder.Count -gt 0) { Move-AttachedDisk -Job $Job -Vm $holder[0].Vm -File $file -Target $target }
@@ -27,33 +28,6 @@ function Invoke-DiskMove {
     Write-Sidecar -Job $Job -Path $target -Uid $spec['owner']['uid']
     foreach ($one in @($holder)) { Add-Touched -Job $Job -Vm $one.Vm.Id -WithDisks }
     return Get-Created -Job $Job -Path $target
-}
-
-function Complete-CutMove {
-    <# .SYNOPSIS A verified copy whose old file went into the trash, and which never got its name. #>
-    param([hashtable]$Job, [string]$Folder)
-    $spec = $Job.Spec
-    $world = Get-World -Job $Job
-    if ($null -ne (Get-FileEntry -World $world -Path $spec['path'])) { return }
-    $target = Join-HostPath -Folder (Join-HostPath -Folder $Folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $spec['path'])
-    if ($null -ne (Get-FileEntry -World $world -Path $target)) { return }
-    foreach ($entry in @((Get-FileTable -World $world).Values)) {
-        if (-not (Test-PartialPath -Path $entry.Path) -or -not (Test-DiskPath -Path $entry.Path) -or -not (Test-UnderPath -Path $entry.Path -Folder (Get-FolderOf -Path $target))) { continue }
-        if (-not (Get-FileNameOf -Path $entry.Path).StartsWith("$($spec['owner']['uid']).", [System.StringComparison]::OrdinalIgnoreCase)) { continue }
-        $copy = Get-KnownDisk -World $world -Path $entry.Path
-        if (Test-InTrash -World $world -Uid $spec['owner']['uid'] -Path $spec['path'] -DiskId $copy.DiskId) { Rename-Finished -Job $Job -Partial $entry.Path -Target $target; return }
-    }
-}
-
-function Test-InTrash {
-    <# .SYNOPSIS Whether the file of this path and identifier lies in the trash. #>
-    param([hashtable]$World, [string]$Uid, [string]$Path, [string]$DiskId)
-    foreach ($entry in @((Get-FileTable -World $World).Values)) {
-        if (-not (Test-TrashPath -Path $entry.Path) -or -not (Test-DiskPath -Path $entry.Path)) { continue }
-        $manifest = Get-Manifest -World $World -Path $entry.Path
-        if ($null -ne $manifest -and $manifest['owner']['uid'] -ceq $Uid -and $manifest['diskId'] -eq $DiskId -and (Test-SamePath -Path $manifest['originalPath'] -Other $Path)) { return $true }
-    }
-    return $false
 }
 
 function Find-MovedFile {
@@ -70,19 +44,35 @@ function Find-MovedFile {
 }
 
 function Assert-Movable {
-    param([hashtable]$World, [hashtable]$File, [string]$Target)
+    param([hashtable]$World, [hashtable]$File)
     Assert-NotOpen -World $World -File $File
     Assert-NotShared -File $File
     Assert-NoCheckpoint -World $World -File $File
     Assert-NoChild -World $World -File $File
     foreach ($holder in @(Get-Holder -World $World -Path $File.Path)) { Assert-NotSuspended -Vm $holder.Vm -What 'moving its disk' }
+}
+
+function Assert-TargetFree {
+    param([hashtable]$World, [hashtable]$File, [string]$Target)
     Assert-NotTaken -Path $Target
     Assert-Space -World $World -Path $Target -Bytes $File.FileSize
+}
+
+function Test-CopyOf {
+    <# .SYNOPSIS Whether the file at the path holds what the other one holds: nobody has it, and neither was written since the copy was made. #>
+    param([hashtable]$World, [string]$Path, [hashtable]$File)
+    $copy = Find-Disk -World $World -Path $Path
+    if ($null -eq $copy -or @(Get-Holder -World $World -Path $Path).Count -gt 0 -or -not (Test-OpenAlone -Path $Path)) { return $false }
+    foreach ($name in 'DiskId', 'Size', 'Format', 'DiskType', 'ParentPath') { if ($copy[$name] -ne $File[$name]) { return $false } }
+    $one = Get-FileEntry -World $World -Path $Path
+    $other = Get-FileEntry -World $World -Path $File.Path
+    return $null -ne $other -and $one.Length -eq $other.Length -and $one.Changed -eq $other.Changed
 }
 
 function Move-AttachedDisk {
     <# .SYNOPSIS Never -RemoveSourceUnmanagedVhds: it deletes the parent. #>
     param([hashtable]$Job, [hashtable]$Vm, [hashtable]$File, [string]$Target)
+    Assert-TargetFree -World (Get-World -Job $Job) -File $File -Target $Target
     Invoke-Effect -Job $Job -Point 'moved' -Action {
         Confirm-Folder -Path $Target
         $pair = @{ SourceFilePath = $File.Path; DestinationFilePath = $Target }
@@ -95,18 +85,31 @@ function Move-AttachedDisk {
 function Move-DetachedDisk {
     param([hashtable]$Job, [hashtable]$File, [string]$Target)
     $world = Get-World -Job $Job
-    $near = (Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root
-    $sidecar = $File.Path + $script:SidecarSuffix
-    if ($near) {
-        Invoke-Effect -Job $Job -Point 'moved' -Action {
-            Confirm-Folder -Path $Target
-            Assert-NotTaken -Path $Target
-            Move-Companion -Path $File.Path -Target $Target
-            Move-Item -LiteralPath $File.Path -Destination $Target
-            Remove-FileNow -Path $sidecar
-        }
-        return
+    # A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
+    if (-not (Test-CopyOf -World $world -Path $Target -File $File)) {
+        Assert-TargetFree -World $world -File $File -Target $Target
+        if ((Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root) { Rename-DetachedDisk -Job $Job -File $File -Target $Target; return }
+        Copy-DetachedDisk -Job $Job -File $File -Target $Target
     }
+    # The original goes last: a partial file is cleared away after a day, and must never be the only one.
+    Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds'] -CopyAt $Target
+}
+
+function Rename-DetachedDisk {
+    <# .SYNOPSIS The move within a volume. #>
+    param([hashtable]$Job, [hashtable]$File, [string]$Target)
+    Invoke-Effect -Job $Job -Point 'moved' -Action {
+        Confirm-Folder -Path $Target
+        Assert-NotTaken -Path $Target
+        Move-Companion -Path $File.Path -Target $Target
+        Move-Item -LiteralPath $File.Path -Destination $Target
+        Remove-FileNow -Path ($File.Path + $script:SidecarSuffix)
+    }
+}
+
+function Copy-DetachedDisk {
+    <# .SYNOPSIS The file with what belongs to it, under a partial name until it is verified. #>
+    param([hashtable]$Job, [hashtable]$File, [string]$Target)
     Remove-Partial -Job $Job -Uid $Job.Spec['owner']['uid']
     $partial = Get-PartialPath -Job $Job -Target $Target -Uid $Job.Spec['owner']['uid']
     try {
@@ -124,7 +127,5 @@ function Move-DetachedDisk {
         Remove-Unfinished -Job $Job -Path $partial
         throw
     }
-    # The old file goes into the trash before the copy gets its name: two files of one uid would be ambiguous.
-    Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds']
     Rename-Finished -Job $Job -Partial $partial -Target $Target
 }

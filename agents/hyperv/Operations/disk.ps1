@@ -75,8 +75,11 @@ function Assert-Deletable {
 }
 
 function Move-ToTrash {
-    <# .SYNOPSIS Manifest first, then the renames: sidecar and change tracking files (.rct, .mrt) travel with the disk. #>
-    param([hashtable]$Job, [hashtable]$File, [long]$RetentionSeconds)
+    <#
+    .SYNOPSIS Manifest first, then the renames: sidecar and change tracking files (.rct, .mrt) travel with the disk.
+    .PARAMETER CopyAt Where a copy lies that takes the file's place: at the last moment it must still hold what the file holds.
+    #>
+    param([hashtable]$Job, [hashtable]$File, [long]$RetentionSeconds, [string]$CopyAt = '')
     $owner = $Job.Spec['owner']
     $volume = Get-VolumeOf -World (Get-World -Job $Job) -Path $File.Path
     if ($null -eq $volume) { Stop-Operation -Code 'HyperVError' -Message "$($File.Path) is on no volume" }
@@ -96,7 +99,9 @@ function Move-ToTrash {
     }
     Invoke-Effect -Job $Job -Point 'trashed' -Action {
         $world = Get-World -Job $Job
-        Assert-Deletable -World $world -File (Get-KnownDisk -World $world -Path $File.Path)
+        $present = Get-KnownDisk -World $world -Path $File.Path
+        Assert-Deletable -World $world -File $present
+        if ($CopyAt -ne '' -and -not (Test-CopyOf -World $world -Path $CopyAt -File $present)) { Stop-Operation -Code 'Busy' -Message "$($File.Path) was written while it was copied" }
         Move-Item -LiteralPath $File.Path -Destination (Join-HostPath -Folder $folder -Name (Get-FileNameOf -Path $File.Path))
         foreach ($suffix in $script:Companions + $script:SidecarSuffix) {
             $beside = $File.Path + $suffix

@@ -4,6 +4,7 @@ import type { AdminAction } from "./act.ts";
 import { addFault, clearFaults, setLatency } from "./faultActions.ts";
 import {
   addImageFile,
+  copyDisk,
   deleteDisk,
   deleteSwitch,
   fillVolume,
@@ -11,6 +12,7 @@ import {
   online,
   openDisk,
   renameSwitch,
+  writeDisk,
 } from "./hostActions.ts";
 import { hostNames, list, show } from "./show.ts";
 import {
@@ -60,6 +62,13 @@ const ENTRIES: readonly Entry[] = [
   entry("edit-notes <host> <vm> [text...]", "replace Notes, which drops AetherV's mark", "hv1 web my notes", editNotes),
   entry("detach-disk <host> <vm> <disk>", "detach a disk, running or not", "hv1 web web-data", detachDisk),
   entry("delete-disk <host> <disk>", "delete a disk's file", "hv1 web-data", deleteDisk),
+  entry(
+    "copy-disk <host> <disk> <folder>",
+    "copy a disk's file, identifier and all",
+    "hv1 web-data D:\\Copies",
+    copyDisk,
+  ),
+  entry("write-disk <host> <disk>", "write into a disk's file", "hv1 web-data", writeDisk),
   entry(
     "open-disk <host> <disk> [program]",
     "hold a disk's file open, as a backup does (- closes)",

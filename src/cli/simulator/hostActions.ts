@@ -1,5 +1,5 @@
 import { fnv } from "../../../agents/simulator/model/hash.ts";
-import { samePath, SIDECAR, stem } from "../../../agents/simulator/model/paths.ts";
+import { fileName, join, samePath, SIDECAR, stem } from "../../../agents/simulator/model/paths.ts";
 import { addImage, osByName } from "../../../agents/simulator/model/seed.ts";
 import { readBehaviour, writeBehaviour } from "../../../agents/simulator/process/host.ts";
 import { seededRandom } from "../../../agents/simulator/process/random.ts";
@@ -15,6 +15,25 @@ export const deleteDisk: AdminAction = async (stateDir, [disk = ""]) =>
     world.removeFile(file.path + SIDECAR);
     for (const { vm } of world.holders(file.path)) world.putVm(vm);
     return `${file.path} is deleted${holders.length > 0 ? `; ${holders.join(", ")} still points at it` : ""}.`;
+  });
+
+/** Copies a disk's file to a folder, its identifier and its time of writing with it. */
+export const copyDisk: AdminAction = async (stateDir, [disk = "", folder = ""]) =>
+  change(stateDir, (world) => {
+    const { openBy: _, ...file } = findDisk(world, disk);
+    if (folder === "") invalid("FOLDER: expected the folder of the copy");
+    const path = join(folder, fileName(file.path));
+    if (world.file(path)) invalid(`FOLDER: ${path} exists already`);
+    world.putFile({ ...file, path });
+    return `${path} is a copy of ${file.path}.`;
+  });
+
+/** Writes into a disk's file, as whoever mounts it does. */
+export const writeDisk: AdminAction = async (stateDir, [disk = ""]) =>
+  change(stateDir, (world) => {
+    const file = findDisk(world, disk);
+    world.putFile({ ...file, writtenAt: new Date().toISOString() });
+    return `${file.path} was written into.`;
   });
 
 /** Another program (a backup) opens the file; "-" closes it. */

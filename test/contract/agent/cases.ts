@@ -24,6 +24,8 @@ export type Step =
       readonly repeat?: boolean;
       /** Cut off after each of its effects and sent again, it ends as the uncut one. */
       readonly cut?: boolean;
+      /** What a full inventory must match wherever it was cut off, before it is sent again. */
+      readonly afterCut?: unknown;
     }
   | { readonly admin: readonly string[] }
   | { readonly setup: string }

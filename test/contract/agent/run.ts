@@ -114,6 +114,8 @@ class Run {
     const result = await this.#agent.send(this.#request(step, this.#id()));
     this.cutStruck = result === undefined;
     await this.#agent.admin(["fault", "clear"]);
+    if (this.cutStruck && step.afterCut !== undefined)
+      this.#fits(this.#filled(step.afterCut), (await this.world()).observed);
   }
 
   #verify(step: Send, id: string, result: JobResult | undefined): void {

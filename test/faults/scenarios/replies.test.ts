@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { FaultRule } from "../../../agents/simulator/model/faults.ts";
+import { isTrash } from "../../../agents/simulator/model/paths.ts";
 import { fault } from "../../../src/protocol/errors.ts";
 import { diskNamed, oneVm, Stage, vmNamed } from "./stage.ts";
 
@@ -32,6 +33,32 @@ test("agent killed between New-VHD and New-VM: the disk's file is the one that w
   await stage.close();
   expect(stage.filesOf("data").map(({ diskId }) => diskId)).toEqual(made);
 });
+
+test.each([
+  { what: "the edit stands", class: "fast", folder: "C:\\Fast" },
+  { what: "the edit is taken back", class: "standard", folder: "D:\\VMs" },
+] as const)(
+  "agent killed between a move's copy and the original's end, and $what: one file stays, one is in the trash",
+  async (end) => {
+    const world = { ...oneVm, disks: [diskNamed("data")] };
+    const stage = await Stage.built(world);
+    const [file] = stage.filesOf("data");
+    stage.simulation.host("hv1").host.behaviour = {
+      faults: once("disk.move", { type: "crash", point: "manifest" }),
+    };
+    await stage.want({ ...world, disks: [diskNamed("data", { storageClass: "fast" })] });
+    await stage.until("the copy is there", () => stage.filesOf("data").length === 2);
+    await stage.want({ ...world, disks: [diskNamed("data", { storageClass: end.class })] });
+    await stage.close();
+    expect(
+      stage.filesOf("data").map(({ path, diskId }) => ({ folder: path.slice(0, end.folder.length), diskId })),
+    ).toEqual([{ folder: end.folder, diskId: file?.diskId }]);
+    const trashed = stage.read((on) =>
+      on.disks().filter(({ path, diskId }) => isTrash(path) && diskId === file?.diskId),
+    );
+    expect(trashed).toHaveLength(1);
+  },
+);
 
 test("host offline during delete: the object stays until its machine is gone", async () => {
   const stage = await Stage.built(oneVm);

@@ -55,8 +55,10 @@ const checkTarget = (world: World, file: DiskFile, target: string): void => {
 };
 
 /** Whether the copy holds what the file holds now: nothing was written into either since the copy was made. */
-const isCopyOf = (copy: DiskFile | undefined, file: DiskFile): boolean =>
+const isCopyOf = (world: World, copy: DiskFile | undefined, file: DiskFile): boolean =>
   copy !== undefined &&
+  copy.openBy === undefined &&
+  world.holders(copy.path).length === 0 &&
   (["diskId", "size", "fileSize", "format", "diskType", "parentPath", "writtenAt"] as const).every(
     (name) => copy[name] === file[name],
   );
@@ -119,13 +121,13 @@ const moveOfMachine = async (job: MoveJob, file: DiskFile, target: string): Prom
 /** A detached disk: copied, the copy verified, the original put into the trash. Cut off anywhere, no content is lost. */
 const moveByCopy = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
   const { owner, layout } = job.spec;
-  // A copy that an earlier move finished is not made again, unless the disk was written since: then it is somebody's to judge.
-  if (!job.read((world) => isCopyOf(world.disk(target), file))) await copied(job, file, target);
+  // A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
+  if (!job.read((world) => isCopyOf(world, world.disk(target), file))) await copied(job, file, target);
   const retentionSeconds = layout.trashRetentionSeconds;
   const check = (world: World, now: DiskFile): void => {
     checkMove(world, now);
     refuseAttached(world, now);
-    if (!isCopyOf(world.disk(target), now)) fail("Busy", `${now.path} was written while it was copied`);
+    if (!isCopyOf(world, world.disk(target), now)) fail("Busy", `${now.path} was written while it was copied`);
   };
   await intoTrash(job, file, { owner, retentionSeconds, check });
 };
@@ -144,7 +146,7 @@ const copied = async (job: MoveJob, file: DiskFile, target: string): Promise<voi
     }
   });
   await takeCopyTime(job, file.fileSize, `moving ${fileName(file.path)}`);
-  const same = job.read((world) => isCopyOf(world.disk(partial), world.knownDisk(file.path)));
+  const same = job.read((world) => isCopyOf(world, world.disk(partial), world.knownDisk(file.path)));
   if (!same) {
     await removePartials(job, owner.uid);
     fail("Busy", `${file.path} was written while it was copied`);

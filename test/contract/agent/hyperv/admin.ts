@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { copyFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { bytesOf } from "../../../../src/api/quantity.ts";
 import {
   editHost,
@@ -62,7 +63,7 @@ const diskPaths = async (root: string): Promise<string[]> => {
 };
 
 const findDisk = async (root: string, name: string): Promise<string> => {
-  const found = (await diskPaths(root)).find((path) => path.split("\\").at(-1)?.startsWith(name));
+  const found = (await diskPaths(root)).find((path) => path === name || path.split("\\").at(-1)?.startsWith(name));
   if (found === undefined) throw new Error(`no disk "${name}"`);
   return found;
 };
@@ -126,6 +127,14 @@ const copyVm = async (root: string, name: string): Promise<void> => {
   });
 };
 
+/** As Explorer copies: the time of the last write comes along. */
+const copyDisk = async (root: string, name: string, folder: string): Promise<void> => {
+  const path = await findDisk(root, name);
+  const [from, to] = [realPath(root, path), realPath(root, `${folder}\\${path.split("\\").at(-1)}`)];
+  await mkdir(dirname(to), { recursive: true });
+  await promisify(execFile)("cp", ["--preserve=timestamps", "--no-clobber", from, to]);
+};
+
 const unregister = async (root: string, name: string): Promise<void> => {
   await editHost(root, (host) => {
     const vm = machine(host, name);
@@ -169,6 +178,10 @@ export class EmulatedAdmin {
         await rm(realPath(this.#root, path));
         return rm(realPath(this.#root, `${path}.aetherv.json`), { force: true });
       }
+      case "copy-disk":
+        return copyDisk(this.#root, name, more[0] ?? "");
+      case "write-disk":
+        return utimes(realPath(this.#root, await findDisk(this.#root, name)), new Date(), new Date());
       case "add-checkpoint":
         return addCheckpoint(this.#root, name, more[0] ?? "by hand", more[1] ?? "Production");
       case "remove-checkpoint":

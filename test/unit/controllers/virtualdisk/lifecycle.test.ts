@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import type { VmCheckpoint } from "../../../../agents/simulator/model/types.ts";
 import { annotations } from "../../../../src/api/annotations.ts";
 import type { VirtualDisk, VirtualMachine } from "../../../../src/api/generated/types.ts";
-import { keyText } from "../../../../src/api/resource.ts";
 import type { LabHost } from "../../../support/lab.ts";
 import { Lab } from "../../../support/lab.ts";
 import { addHost, addMachine, approve, edit, jobs, put, statusOf, told } from "../stage.ts";
@@ -778,73 +777,6 @@ describe("deletion", () => {
     expect(lab.find("VirtualDisk", "legacy")).toBeUndefined();
     expect(host.snapshot.disks.get(path)?.sidecar).toBeUndefined();
     expect(host.snapshot.trash.size).toBe(0);
-  });
-});
-
-describe("a detached disk's storage class", () => {
-  const moved = async (): Promise<{ lab: Lab; host: LabHost; path: string }> => {
-    const { lab, host } = await running();
-    put(lab, "VirtualDisk", "data", blank("1Gi", { host: "hv1", storageClass: "standard" }));
-    await lab.settle();
-    jobs(lab);
-    return { lab, host, path: disk(lab, "data").path ?? "" };
-  };
-  const files = (host: LabHost): readonly string[] =>
-    [...host.snapshot.disks.values()].map(({ path }) => path).filter((path) => path.includes("\\data."));
-  /** What a move leaves that was cut off before it put the original away; then somebody writes into the original. */
-  const copyBeside = (host: LabHost, path: string, writtenAt?: string): void =>
-    host.admin((world) => {
-      const file = world.knownDisk(path);
-      world.putFile({ ...file, path: path.replace("D:\\Disks", "D:\\Fast") });
-      if (writtenAt !== undefined) world.putFile({ ...file, writtenAt });
-    });
-
-  test("changes by a copy; the original goes to the trash", async () => {
-    const { lab, host, path } = await moved();
-    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
-    await lab.settle();
-    expect(jobs(lab)).toEqual(["disk.move data"]);
-    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
-    expect(files(host)).toEqual([path.replace("D:\\Disks", "D:\\Fast")]);
-    expect([...host.snapshot.trash.values()]).toMatchObject([{ originalPath: path }]);
-  });
-
-  test("a move that was cut off before it put the original away is finished", async () => {
-    const { lab, host, path } = await moved();
-    copyBeside(host, path);
-    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
-    await lab.settle();
-    expect(jobs(lab)).toEqual(["disk.move data"]);
-    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
-    expect(files(host)).toEqual([path.replace("D:\\Disks", "D:\\Fast")]);
-  });
-
-  test("the same when the disk was moved right after it was made, and its status did not come to tell its place", async () => {
-    const { lab, host, path } = await moved();
-    copyBeside(host, path);
-    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
-    const { path: _, ...status } = disk(lab, "data");
-    lab.objects.set(keyText(lab.key("VirtualDisk", "data")), { ...lab.get("VirtualDisk", "data"), status });
-    await lab.settle();
-    expect(jobs(lab)).toEqual(["disk.move data"]);
-    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
-    expect(files(host)).toEqual([path.replace("D:\\Disks", "D:\\Fast")]);
-  });
-
-  test("a copy that is older than the original replaces nothing", async () => {
-    const { lab, host, path } = await moved();
-    copyBeside(host, path, "2026-01-01T09:00:00.000Z");
-    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
-    await lab.settle();
-    expect(told(lab, "VirtualDisk", "data")).toBe("False/NameConflict");
-    expect(files(host)).toHaveLength(2);
-  });
-
-  test("two files that no move explains stay ambiguous", async () => {
-    const { lab, host, path } = await moved();
-    copyBeside(host, path);
-    await lab.settle();
-    expect(told(lab, "VirtualDisk", "data")).toBe("False/OwnershipAmbiguous");
   });
 });
 
