@@ -31,6 +31,8 @@ export interface ControlParts {
   readonly counters: () => Readonly<Record<string, number>>;
   readonly entries: () => Promise<readonly (readonly [string, string])[]>;
   readonly close: () => Promise<void>;
+  /** The replica that sends the jobs of a host, if it is another. */
+  readonly ownerOf?: (host: string) => string | undefined;
 }
 
 /** The journal and the events, as far as people read them. */
@@ -128,9 +130,9 @@ export class LocalControl implements ControlPlane {
     );
   }
 
-  /** The same with the history of others, too. */
-  withHistory(history: History): LocalControl {
-    return new LocalControl({ ...this.#parts, history });
+  /** The same with the history of other replicas, and with what they have. */
+  across(parts: Pick<ControlParts, "history" | "ownerOf">): LocalControl {
+    return new LocalControl({ ...this.#parts, ...parts });
   }
 
   jobs(filter: Api.JobFilter, missing?: Api.TellMissing): Promise<readonly JobRecord[]> {
@@ -205,6 +207,13 @@ export class LocalControl implements ControlPlane {
     if (mode !== "running" || !hosts)
       throw new ControlError("Unavailable", "no control plane runs: nothing can be restored");
     if (!item) throw new ControlError("NotFound", `${path} does not lie in the trash of ${host}`);
+    const owner = this.#parts.ownerOf?.(host);
+    if (owner !== undefined)
+      throw new ControlError(
+        "Standby",
+        `the jobs of ${host} are sent by the replica ${owner}`,
+        "ask that one: its name begins with that of its pod or machine",
+      );
     const outcome = await new Promise<JobOutcome>((resolve) =>
       hosts.submit(
         {

@@ -8,6 +8,7 @@ import type { JobRecord } from "../../src/engine/ports.ts";
 import type { EventReport } from "../../src/server/control.ts";
 import { refusals, violations } from "../support/audit.ts";
 import { ClusterProxy } from "../support/clusterProxy.ts";
+import { objectPath } from "../../src/stores/kubernetes/paths.ts";
 import { eventually, removeAll, startKubeApi } from "../support/kubeApi.ts";
 import { account } from "./clusterAccount.ts";
 import { execute } from "./clusterRig.ts";
@@ -48,7 +49,8 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     tokenFile = join(hosts.folder, "token");
     await proxy.kubeconfig(kubeconfig, { admin: { token: "admin" } });
     const everything = [{ apiGroups: ["aetherv.io"], resources: ["*"], verbs: ["get", "list"] }];
-    await account(client, "aetherv-cli", { rules: everything });
+    const restoring = { apiGroups: ["aetherv.io"], resources: ["virtualdisks"], verbs: ["update"] };
+    await account(client, "aetherv-cli", { rules: [...everything, restoring] });
     await account(client, "aetherv", { rules: everything });
     await writeFile(tokenFile, await replicaToken(), { mode: 0o600 });
   });
@@ -217,6 +219,40 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     return begun.filter((epoch, index) => epoch !== begun[index - 1]);
   };
 
+  const spare = (host: string): Resource =>
+    ({
+      apiVersion: "aetherv.io/v1alpha1",
+      kind: "VirtualDisk",
+      metadata: { name: `spare-${host}` },
+      spec: { source: { type: "Blank" }, size: "1Gi", host },
+    }) as unknown as Resource;
+
+  /** A deleted disk of each host is brought back by whoever has the host; another replica says whom to ask. */
+  const expectRestored = async (holderOn: (host: string) => string): Promise<void> => {
+    for (const host of hostNames) await create(client, spare(host));
+    await converged(client, said, 300_000);
+    for (const host of hostNames)
+      await client.call({
+        verb: "delete",
+        path: objectPath({ kind: "VirtualDisk", namespace: "default", name: `spare-${host}` }),
+      });
+    for (const replica of replicas)
+      await eventually(
+        "all see the trash",
+        async () => (await replica.client.trash()).length === hostNames.length,
+        handOverMs,
+      );
+    for (const host of hostNames) {
+      const other = replicas.find((replica) => replicaOf(holderOn(host)) !== replica) as Replica;
+      expect(await inPod(other, "restore", `disk/spare-${host}`)).toMatchObject({
+        code: 1,
+        err: expect.stringContaining(`the jobs of ${host} are sent by the replica ${holderOn(host)}`) as unknown,
+      });
+      const { code, out, err } = await overService("restore", `disk/spare-${host}`);
+      expect({ code, out, err }).toMatchObject({ code: 0, out: expect.stringContaining("restored ") as unknown });
+    }
+  };
+
   it("each host has one of them at a time: they converge, one dies, one comes back", async () => {
     for (let turn = 0; turn < shards; turn += 1) await launch(...asked());
     await shared([1, 1, 1]);
@@ -232,6 +268,7 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     expect(new Set(hostNames.map(shardOn)).size, "the hosts are in several shards").toBeGreaterThan(1);
 
     await expectAllTold();
+    await expectRestored((host) => before[shardOn(host)]?.holder ?? "");
 
     const [victim] = replicas.filter((one) => replicaOf(before[0]?.holder ?? "") === one);
     victim?.signal("SIGKILL");

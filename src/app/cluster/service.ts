@@ -126,10 +126,11 @@ const tokenFor = async ({ client }: Cluster, namespace: string): Promise<string>
   }
 };
 
-const standbyTries = 10;
+/** Enough to meet each of several replicas: only one has the host that a job is for. */
+const standbyTries = 25;
 const standbyWaitMs = 200;
 
-/** The Service's endpoints are all replicas: one that only waits is answered by another try. */
+/** The Service's endpoints are all replicas: one that only waits, or has not the host, is answered by another try. */
 const patiently = async ({ viaApiServer }: Target, send: () => Promise<Answer>): Promise<Answer> => {
   for (let tries = 1; ; tries += 1) {
     const answer = await send();

@@ -22,5 +22,6 @@ export const acrossReplicas = ({
   if (options.shards.count === 1) return { control, close: () => Promise.resolve() };
   const peers = new Peers(options);
   const history = new EveryReplica({ own: records.history, peers: () => peers.list(), clock });
-  return { control: control.withHistory(history), close: () => peers.close() };
+  const ownerOf = (host: string): string | undefined => peers.list().find(({ hosts }) => hosts.includes(host))?.name;
+  return { control: control.across({ history, ownerOf }), close: () => peers.close() };
 };
