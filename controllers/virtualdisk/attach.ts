@@ -244,6 +244,8 @@ export const attaching = (
     }),
     effect: state ? effectNow(state, running) : "Hot",
     changes: Object.entries(declared).map(([name, to]) => ({ path: `spec.attachment.${name}`, to })),
+    // A disk whose deletion was not heard of yet would be held by the machine, until a person takes it off.
+    destructive: true,
   };
   const gate = impossible(scene, file, vm, drive, state) ?? machineGate(scene, step, target);
   return [{ step, gate, locks: locksOf(scene, vm), deadlineSeconds: deadlines.short }];

@@ -71,7 +71,7 @@ export interface Step<O extends Operation = Operation> {
   readonly spec: OperationSpecs[O];
   readonly effect: Effect;
   readonly changes: readonly Change[];
-  /** Loses something when sent wrongly: the engine reads the object live before it (same uid, still deleting). */
+  /** Loses something, or holds what was given up, when sent wrongly: the engine reads the object live before it (same uid, still deleting). */
   readonly destructive?: boolean;
   /** Uses a long slot of the host (clones, moves, merges). */
   readonly long?: boolean;

@@ -31,6 +31,25 @@ test("a disk given back while nobody hears of it is not taken from its machine",
   await stage.close();
 });
 
+test("a disk deleted while nobody hears of it is not attached to a machine, which would hold it", async () => {
+  const world = { ...oneVm, disks: [diskNamed("data")] };
+  const stage = await Stage.built(world, "kubernetes");
+  const { host } = stage.simulation.host("hv1");
+  host.behaviour = { offline: true };
+  host.kill();
+  await stage.pass(1);
+  await stage.want({ ...world, disks: [diskNamed("data", { vm: "web" })] });
+  await stage.pass(2);
+  stage.kubernetes.wires.weather.frozen = true;
+  await stage.want(oneVm);
+  const attached = stage.begun("disk.attach");
+  host.behaviour = { offline: false };
+  await stage.pass(45);
+  expect(stage.begun("disk.attach")).toBe(attached);
+  await stage.close();
+  expect(stage.filesOf("data")).toEqual([]);
+});
+
 test("old deletionTimestamp replayed for a recreated name: the new object and its machine stay", async () => {
   const stage = await Stage.built(oneVm, "kubernetes");
   const place = "/apis/aetherv.io/v1alpha1/virtualmachines";
