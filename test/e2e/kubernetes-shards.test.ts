@@ -66,6 +66,13 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
 
   const said = (): string => replicas.map((one) => `--- ${one.pid}\n${one.said.slice(-2500)}`).join("\n");
 
+  /** What replicas said of their Leases and epochs. */
+  const hands = (): string =>
+    replicas
+      .flatMap((one) => one.said.split("\n"))
+      .filter((line) => /leadership|lease|shard|epoch/i.test(line))
+      .join("\n");
+
   /** As kubelet puts it into a pod: of the control plane's account, for AetherV alone. */
   const replicaToken = async (): Promise<string> => {
     const answer = await fetch(`${proxy.url}/api/v1/namespaces/default/serviceaccounts/aetherv/token`, {
@@ -264,7 +271,7 @@ describe("three replicas that share three shards", { timeout: 900_000 }, () => {
     const shardOn = (host: string): number => shardOfHost(uids.get(host) ?? "", shards);
 
     // Only the holder of a host's shard has sent jobs to it.
-    for (const host of hostNames) expect(await epochsOn(host)).toEqual([before[shardOn(host)]?.epoch]);
+    for (const host of hostNames) expect(await epochsOn(host), hands()).toEqual([before[shardOn(host)]?.epoch]);
     expect(new Set(hostNames.map(shardOn)).size, "the hosts are in several shards").toBeGreaterThan(1);
 
     await expectAllTold();
