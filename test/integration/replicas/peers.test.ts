@@ -30,7 +30,9 @@ const historyOf = (id: string): History => ({
   jobs: () => Promise.resolve([job(id)]),
   job: (asked) => Promise.resolve(asked === id ? job(id) : undefined),
   events: () => Promise.resolve<readonly EventReport[]>([event]),
-  async *jobLog() {},
+  async *jobLog(asked, { follow }) {
+    if (asked === id) yield { time: "", level: "info", text: `${id}, ${follow ? "followed" : "read"}` };
+  },
   async *watchJobs(signal) {
     yield job(id);
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
@@ -137,6 +139,9 @@ describe("replicas that ask each other", { timeout: 60_000 }, () => {
     for (const one of [a, b]) expect(await one.jobs()).toEqual({ ids: ["02", "01"], missing: [] });
     expect(await a.all.events({})).toHaveLength(2);
     expect(await a.all.job("02")).toMatchObject({ id: "02" });
+    const log: string[] = [];
+    for await (const { text } of a.all.jobLog("02", { follow: true }, new AbortController().signal)) log.push(text);
+    expect(log).toEqual(["02, followed"]);
     const end = new AbortController();
     const seen = new Set<string>();
     for await (const { id } of a.all.watchJobs(end.signal)) if (seen.add(id).size === 2) end.abort();
