@@ -125,6 +125,13 @@ export const metadataWritten = (row: Row, next: Metadata): Row => {
   return merged({ ...row, own, object: withMetadata(row.object, changed) });
 };
 
+/** With one annotation set, or removed (null); one that the manifest declares stays as declared. */
+export const annotated = (row: Row, name: string, value: string | null): Row => {
+  const { [name]: _, ...others } = row.object.metadata.annotations ?? {};
+  const annotations = value === null ? others : { ...others, [name]: value };
+  return metadataWritten(row, { ...row.object.metadata, annotations });
+};
+
 /** Spec, labels, annotations and owners of `next`; the same row if nothing differs. Only a change of spec raises the generation. */
 export const desiredWritten = (row: Row, next: Resource): Row => {
   const { metadata, spec } = row.object;

@@ -1,10 +1,11 @@
 import { keyOf, keyText } from "../api/resource.ts";
-import type { Key, Resource } from "../api/resource.ts";
+import type { Key, Metadata, Resource } from "../api/resource.ts";
 import { ConflictError, RefusedError } from "../engine/ports.ts";
 import type { Clock, Draft, Objects, Random, Store } from "../engine/ports.ts";
 import { frozenCopy } from "./equal.ts";
 import { Listing } from "./listing.ts";
 import {
+  annotated,
   bornOfDraft,
   deletionAsked,
   desiredWritten,
@@ -40,7 +41,9 @@ export interface Counters {
 
 /** A write of one object that waits for its turn. */
 interface Waiting {
-  readonly next: Resource;
+  readonly key: string;
+  /** The object that it was decided on; without, it holds whatever the object has become. */
+  readonly decidedOn?: Metadata;
   readonly change: (row: Row) => Row;
   readonly resolve: (present: Resource) => void;
   readonly reject: (error: unknown) => void;
@@ -88,6 +91,11 @@ export class ObjectTable implements Store {
 
   putMetadata(next: Resource): Promise<Resource> {
     return this.#put(next, (row) => metadataWritten(row, next.metadata));
+  }
+
+  /** Sets an annotation, or removes it (null): of two that are asked for, the later one stays. Rejects with a ConflictError if the object is gone. */
+  annotate(key: Key, name: string, value: string | null): Promise<Resource> {
+    return this.#wait({ key: keyText(key), change: (row) => annotated(row, name, value) });
   }
 
   putStatus(next: Resource): Promise<Resource> {
@@ -157,8 +165,12 @@ export class ObjectTable implements Store {
 
   /** Writes that wait for the same turn are made durable together: a synced write costs as much for one object as for sixty. */
   #put(next: Resource, change: (row: Row) => Row): Promise<Resource> {
+    return this.#wait({ key: keyText(keyOf(next)), decidedOn: next.metadata, change });
+  }
+
+  #wait(write: Omit<Waiting, "resolve" | "reject">): Promise<Resource> {
     const { promise, resolve, reject } = Promise.withResolvers<Resource>();
-    this.#waiting.push({ next, change, resolve, reject });
+    this.#waiting.push({ ...write, resolve, reject });
     if (this.#waiting.length === 1) void this.exclusive(() => this.#writeWaiting());
     return promise;
   }
@@ -166,14 +178,14 @@ export class ObjectTable implements Store {
   /** Never rejects: each writer is told its own outcome. */
   async #writeWaiting(): Promise<void> {
     const changes = new Map<string, Row | undefined>();
-    const accepted: (Waiting & { readonly key: string; readonly after: Row })[] = [];
+    const accepted: (Waiting & { readonly after: Row })[] = [];
     for (const waiting of this.#waiting.splice(0)) {
-      const key = keyText(keyOf(waiting.next));
+      const { key } = waiting;
       try {
-        const row = this.#current(key, waiting.next, changes);
+        const row = this.#current(waiting, changes);
         const after = waiting.change(row);
         if (after !== row) changes.set(key, isFinished(after) ? undefined : after);
-        accepted.push({ ...waiting, key, after });
+        accepted.push({ ...waiting, after });
       } catch (error) {
         waiting.reject(error);
       }
@@ -186,12 +198,13 @@ export class ObjectTable implements Store {
     }
   }
 
-  /** The row that a write was decided on. Of two writes of one object in one turn the second lost the race. */
-  #current(key: string, next: Resource, changes: Changes): Row {
-    const row = this.#rows.get(key);
+  /** The row that a write changes. Of two writes of one object in one turn the second, if it was decided on what was before, lost the race. */
+  #current({ key, decidedOn }: Waiting, changes: Changes): Row {
+    const row = changes.has(key) ? changes.get(key) : this.#rows.get(key);
     if (!row) throw new ConflictError(`${key} is gone`);
+    if (!decidedOn) return row;
     const { resourceVersion, uid } = row.object.metadata;
-    if (changes.has(key) || resourceVersion !== next.metadata.resourceVersion || uid !== next.metadata.uid)
+    if (changes.has(key) || resourceVersion !== decidedOn.resourceVersion || uid !== decidedOn.uid)
       throw new ConflictError(`${key} was changed by somebody else since it was read`);
     return row;
   }

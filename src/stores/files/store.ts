@@ -135,19 +135,16 @@ export class FileStore extends ObjectTable {
   /** Sets an annotation, or removes it (null). Rejects if the object is not there or a file declares the annotation. */
   setAnnotation(key: Key, name: string, value: string | null): Promise<Resource> {
     const row = this.row(keyText(key));
-    if (!row) return Promise.reject(new Error(`${keyText(key)} does not exist`));
+    const gone = `${keyText(key)} does not exist`;
+    if (!row) return Promise.reject(new Error(gone));
     if (Object.hasOwn(row.declared, name)) {
       const place = this.place(key);
       return Promise.reject(
         new Error(`${name} of ${keyText(key)} is set by ${place ? placeText(place) : "its file"}: change it there`),
       );
     }
-    const { [name]: _, ...others } = row.object.metadata.annotations ?? {};
-    const annotations = value === null ? others : { ...others, [name]: value };
-    const next = { ...row.object, metadata: { ...row.object.metadata, annotations } };
-    return this.putMetadata(next).catch((error: unknown) => {
-      if (error instanceof ConflictError) return this.setAnnotation(key, name, value);
-      throw error;
+    return this.annotate(key, name, value).catch((error: unknown) => {
+      throw error instanceof ConflictError ? new Error(gone, { cause: error }) : error;
     });
   }
 

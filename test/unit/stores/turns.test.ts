@@ -62,3 +62,30 @@ test("a turn that can't be made durable changes nothing, and every writer is tol
   await table.putStatus({ ...objects[0]!, status: { seen: 1 } });
   expect(table.cache.get(keyOf(objects[0]!))?.status).toEqual({ seen: 1 });
 });
+
+test("annotations are set in the order in which they were asked for, whatever else is written meanwhile, and wait for nobody", async () => {
+  const { table, batches } = slowTable();
+  const [object] = await made(table, 1);
+  if (!object) throw new Error("nothing was made");
+  const key = keyOf(object);
+  batches.length = 0;
+  const status = table.putStatus({ ...object, status: { by: 1 } });
+  const first = [table.annotate(key, "note", "1"), table.annotate(key, "note", "2"), table.annotate(key, "other", "a")];
+  await status;
+  const later = [table.annotate(key, "note", "3"), table.annotate(key, "other", null)];
+  await Promise.all([...first, ...later]);
+  expect(table.cache.get(key)?.status).toEqual({ by: 1 });
+  expect(table.cache.get(key)?.metadata.annotations).toEqual({ note: "3" });
+  expect(batches.length).toBeLessThanOrEqual(3);
+});
+
+test("a write that was decided on what an annotation changed loses; the annotation of what is gone is refused", async () => {
+  const { table } = slowTable();
+  const [object] = await made(table, 1);
+  if (!object) throw new Error("nothing was made");
+  const note = table.annotate(keyOf(object), "note", "1");
+  await expect(table.putStatus({ ...object, status: {} })).rejects.toBeInstanceOf(ConflictError);
+  await note;
+  await table.delete(keyOf(object), object.metadata.uid);
+  await expect(table.annotate(keyOf(object), "note", "2")).rejects.toBeInstanceOf(ConflictError);
+});
