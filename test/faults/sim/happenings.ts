@@ -1,5 +1,5 @@
 import { isPartial, isTrash } from "../../../agents/simulator/model/paths.ts";
-import { stopped } from "../../../agents/simulator/model/settle.ts";
+import { settle, stopped } from "../../../agents/simulator/model/settle.ts";
 import type { Vm } from "../../../agents/simulator/model/types.ts";
 import type { World } from "../../../agents/simulator/model/world.ts";
 import { keyText } from "../../../src/api/resource.ts";
@@ -69,7 +69,6 @@ const happenToHost = (simulation: Simulation, happening: Extract<Happening, { re
     case "copy":
       return addForeign(watched, (world) => copyBare(world, happening.on, simulation.chance));
     case "foreign":
-      if (host.read((world) => isHalfMade(world.vms(), happening.on))) return;
       return addForeign(watched, (world) =>
         carryOut(world, { act: "foreign", on: happening.on }, scheduler.ms + watched.skewMs, simulation.chance),
       );
@@ -79,9 +78,14 @@ const happenToHost = (simulation: Simulation, happening: Extract<Happening, { re
       const names = Object.keys(mendable) as AdminAct["act"][];
       const act: AdminAct = { act: names[happening.act % names.length] ?? "setCpu", on: happening.on };
       scheduler.note(`admin: ${act.act}`);
-      if (host.read((world) => isHalfMade(world.vms(), act.on))) return;
       const now = scheduler.ms + watched.skewMs;
-      byHand(watched, () => host.change((world) => carryOut(world, act, now, simulation.chance)));
+      byHand(watched, () =>
+        host.change((world) => {
+          // What is due comes first, and may change the order in which the host tells its machines.
+          settle(world, now);
+          if (!isHalfMade(world.vms(), act.on)) carryOut(world, act, now, simulation.chance);
+        }),
+      );
       return;
     }
     default:
