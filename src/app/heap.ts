@@ -18,8 +18,11 @@ export interface Pace {
   readonly kept: number;
 }
 
+/** Whether the process rests: what it does then costs nobody time. */
+export const isResting = ({ busy }: Pick<Pace, "busy">): boolean => busy < 0.1;
+
 /** Whether to collect everything now: nothing is disturbed, and enough may have died since. */
-export const isDue = ({ busy, used, kept }: Pace): boolean => busy < 0.1 && used > kept * 1.25 + 32 * 2 ** 20;
+export const isDue = (pace: Pace): boolean => isResting(pace) && pace.used > pace.kept * 1.25 + 32 * 2 ** 20;
 
 const paceMs = 10_000;
 
@@ -27,7 +30,7 @@ const paceMs = 10_000;
  * The heap grows by a third over what lives before it is cleaned; by itself V8 lets it grow up to fourfold, which a process that works for
  * months beside machines' memory has no use for. The size of the space for new objects can only be set on node's command line, which
  * people choose; its growth can be stopped at any time. What a burst of work left behind V8 would keep until the next burst, which may be
- * in months: it is collected once the process rests.
+ * in months: it is collected once the process rests, and the pages that this leaves half empty are given back.
  */
 export const holdHeap = (): void => {
   setFlagsFromString("--heap-growing-percent=33");
@@ -46,12 +49,18 @@ const collectAtRest = (): void => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   let kept = 0;
+  let saving = false;
   let before = process.cpuUsage();
   setInterval(() => {
     const { user, system } = process.cpuUsage(before);
     before = process.cpuUsage();
     const busy = (user + system) / 1000 / paceMs;
-    if (!isDue({ busy, used: process.memoryUsage().heapUsed, kept })) return;
+    const pace = { busy, used: process.memoryUsage().heapUsed, kept };
+    // V8 takes what hosts tell at rest for work that goes on, and would not give pages back. In this mode it does, little by little, some
+    // seconds after a collection.
+    if (saving !== isResting(pace)) setFlagsFromString(saving ? "--no-memory-saver-mode" : "--memory-saver-mode");
+    saving = isResting(pace);
+    if (!isDue(pace)) return;
     collect();
     kept = process.memoryUsage().heapUsed;
     // Its own work is none that the next look should wait for.

@@ -39,17 +39,21 @@ export interface Indexing<R extends Resource, T> {
  * change one after another must not make it anew each time.
  */
 export const indexed = <R extends Resource, T>({ kind, make, update }: Indexing<R, T>): ((objects: Objects) => T) => {
-  // A list that only this holds is let go of, and with it what its objects were: the index is then made anew.
-  const known = new WeakMap<Objects, { readonly list: WeakRef<readonly R[]>; readonly index: T }>();
+  // An index lives as long as the list that it is of, and keeps what the objects of that list were: the store lets go of both at once.
+  const indexes = new WeakMap<readonly R[], T>();
+  const last = new WeakMap<Objects, WeakRef<readonly R[]>>();
   return (objects) => {
     const list = objects.list(kind) as readonly R[];
-    const found = known.get(objects);
-    const before = found?.list.deref();
-    if (found && before === list) return found.index;
-    const index = (before && found?.index) ?? make();
-    const { gone, come } = difference(before ?? [], list);
+    const known = indexes.get(list);
+    if (known !== undefined) return known;
+    const before = last.get(objects)?.deref();
+    const kept = before && indexes.get(before);
+    const index = kept ?? make();
+    const { gone, come } = difference((kept && before) ?? [], list);
+    if (before) indexes.delete(before);
     update(index, gone, come);
-    known.set(objects, { list: new WeakRef(list), index });
+    indexes.set(list, index);
+    last.set(objects, new WeakRef(list));
     return index;
   };
 };

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "../../support/fc.ts";
 import { expect, it } from "vitest";
 import type { Objects, Resource } from "../../../src/engine/ports.ts";
@@ -55,6 +57,45 @@ it("an index kept along the changes has what one made anew has, and is told of e
       }
     }),
   );
+});
+
+it("two stores that begin with the same list have each their own index afterwards", () => {
+  const [one, other] = [storeOf(), storeOf()];
+  const first = [object("a", 1)];
+  one.become(first);
+  other.become(first);
+  const uids = textsOf("VirtualMachine", ({ metadata }) => metadata.uid);
+  expect([uids(one.objects).has("uid-1"), uids(other.objects).has("uid-1")]).toEqual([true, true]);
+  one.become([object("a", 2)]);
+  expect([uids(one.objects).has("uid-1"), uids(other.objects).has("uid-1")]).toEqual([false, true]);
+  other.become([object("a", 3)]);
+  expect([uids(one.objects).has("uid-2"), uids(other.objects).has("uid-0")]).toEqual([true, true]);
+});
+
+it("an index that nobody asks for any more keeps no object of a list that the store has left", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const { objects, become } = storeOf();
+  const index = indexed<Resource, Set<Resource>>({
+    kind: "VirtualMachine",
+    make: () => new Set(),
+    update: (set, gone, come) => {
+      for (const one of gone) set.delete(one);
+      for (const one of come) set.add(one);
+    },
+  });
+  const old = (() => {
+    const list = [object("a", 1)];
+    become(list);
+    expect(index(objects).size).toBe(1);
+    return new WeakRef(list[0] as Resource);
+  })();
+  become([object("a", 2)]);
+  // A WeakRef holds its target up to the end of the turn in which it was made or read.
+  await new Promise((resolve) => void setImmediate(resolve));
+  collect();
+  expect(old.deref()).toBeUndefined();
+  expect([...index(objects)].map(({ metadata }) => metadata.resourceVersion)).toEqual(["2"]);
 });
 
 it("two stores have an index each", () => {
