@@ -118,7 +118,7 @@ export const plants: readonly Plant[] = [
     changes: [
       {
         file: "src/stores/table.ts",
-        from: "if (changes.has(key) || resourceVersion !== next.metadata.resourceVersion || uid !== next.metadata.uid)",
+        from: "if (changes.has(key) || resourceVersion !== decidedOn.resourceVersion || uid !== decidedOn.uid)",
         to: "if (uid === '' || resourceVersion === '')",
       },
     ],
