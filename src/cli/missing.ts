@@ -1,4 +1,5 @@
-import type { MissingReplica, TellMissing } from "../server/control.ts";
+import type { MissingReplica } from "../api/missingReplicas.ts";
+import type { TellMissing } from "../server/control.ts";
 import type { Tools } from "./context.ts";
 
 /** Says which replicas' part a list lacks; the exit code tells scripts that it is not whole. */
@@ -9,7 +10,7 @@ export const tellMissing =
     tools.exit(1);
   };
 
-export const missingText = ({ name, why, hosts, hostCount }: MissingReplica, what: "jobs" | "events"): string => {
+const missingText = ({ name, why, hosts, hostCount }: MissingReplica, what: "jobs" | "events"): string => {
   const more = hostCount - hosts.length;
   const named = `${hosts.join(", ")}${more > 0 && hosts.length > 0 ? ` and ${more} more` : ""}`;
   const on = hosts.length > 0 ? ` on ${named}` : "";

@@ -2,12 +2,12 @@ import { access, constants } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { missingHeader, missingIn } from "../api/missingReplicas.ts";
 import type { Key } from "../api/resource.ts";
 import type { JobRecord, Resource } from "../engine/ports.ts";
 import type { LogLine } from "../protocol/generated/types.ts";
 import { ControlError, type ControlErrorCode, type ControlPlane } from "./control.ts";
 import type * as Api from "./control.ts";
-import { missingHeader, missingIn } from "./missing.ts";
 
 /** Sends one request; gives status and body as they come. Rejects with a ControlError. */
 export type Send = (sending: Sending) => Promise<Answer>;

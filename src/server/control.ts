@@ -1,3 +1,4 @@
+import type { MissingReplica } from "../api/missingReplicas.ts";
 import type { Key, Resource } from "../api/resource.ts";
 import type { Effect, JobRecord } from "../engine/ports.ts";
 import type { DiskState, HostState, LogLine, VmState } from "../protocol/generated/types.ts";
@@ -218,16 +219,6 @@ export interface JobFilter {
 export interface EventFilter {
   readonly key?: Key;
   readonly limit?: number;
-}
-
-/** A replica that was not heard: what it did is not in an answer. */
-export interface MissingReplica {
-  /** Its pod or machine, and something random. */
-  readonly name: string;
-  readonly why: string;
-  /** The hosts that it has, some of them where they are many. */
-  readonly hosts: readonly string[];
-  readonly hostCount: number;
 }
 
 export type TellMissing = (replica: MissingReplica) => void;

@@ -1,4 +1,5 @@
 import { findKind } from "../api/kinds.ts";
+import type { MissingReplica } from "../api/missingReplicas.ts";
 import type { Key } from "../api/resource.ts";
 import { ControlError, type ControlPlane } from "./control.ts";
 import type * as Api from "./control.ts";
@@ -83,7 +84,7 @@ export class GuardedControl implements ControlPlane {
 
   async jobs(filter: Api.JobFilter, missing?: Api.TellMissing): ReturnType<ControlPlane["jobs"]> {
     if (filter.key) await this.#require({ verb: "get", ...filter.key });
-    const unheard: Api.MissingReplica[] = [];
+    const unheard: MissingReplica[] = [];
     const jobs = await this.#control.jobs(filter, (replica) => unheard.push(replica));
     const seesHosts = unheard.length === 0 || (await this.#may({ verb: "list", kind: "VMHost", namespace: "" }));
     for (const replica of unheard) missing?.(seesHosts ? replica : { ...replica, hosts: [] });

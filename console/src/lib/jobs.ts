@@ -1,6 +1,5 @@
+import { missingHeader, missingIn, type MissingReplica } from "../../../src/api/missingReplicas.ts";
 import type { JobRecord } from "../../../src/engine/ports.ts";
-import type { MissingReplica } from "../../../src/server/control.ts";
-import { missingHeader, missingIn } from "../../../src/server/missing.ts";
 import { open } from "./api.ts";
 import { Cell } from "./cell.svelte.ts";
 import { repeatedly } from "./refresh.ts";

@@ -1,3 +1,4 @@
+import type { MissingReplica } from "../../api/missingReplicas.ts";
 import type { Clock, JobRecord } from "../../engine/ports.ts";
 import { Latest } from "../../journal/latest.ts";
 import type { LogLine } from "../../protocol/generated/types.ts";
@@ -54,7 +55,7 @@ export class EveryReplica implements History {
     const own = await this.#options.own.job(id);
     // What another knows of it could only be less.
     if (own && !isRebuilt(own) && own.status === "success") return own;
-    const unheard: Api.MissingReplica[] = [];
+    const unheard: MissingReplica[] = [];
     const known = await this.#knowing(id, (one) => unheard.push(one));
     const found = mergeJob(known.map(({ answer }) => answer));
     if (found || unheard.length === 0) return found;
@@ -150,7 +151,7 @@ const heard =
   (from: History) =>
   <T>(answer: T): { readonly from: History; readonly answer: T } => ({ from, answer });
 
-const missingOf = ({ name, hosts }: Peer, error: unknown): Api.MissingReplica => ({
+const missingOf = ({ name, hosts }: Peer, error: unknown): MissingReplica => ({
   name,
   why: (error instanceof Error ? error.message : String(error)).slice(0, 300),
   hosts: hosts.slice(0, shownHosts),

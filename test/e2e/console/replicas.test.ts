@@ -4,8 +4,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { MissingReplica } from "../../../src/server/control.ts";
-import { missingHeader } from "../../../src/server/missing.ts";
+import { missingHeader, missingValue, type MissingReplica } from "../../../src/api/missingReplicas.ts";
 import { root } from "../rig.ts";
 import { browserPath, buildPage, openBrowser, openPage, violations } from "./rig.ts";
 
@@ -44,8 +43,7 @@ const serve = async (): Promise<{ server: Server; url: string; hear: () => void 
       response.write(path === "/v1/watch" ? 'data: {"type":"synced"}\n\n' : ": there\n\n");
     } else if (path === "/v1/session") json({ mode: "files", loggedIn: true, role: "viewer", can: {}, version: "0" });
     else if (path === "/v1/jobs" && heard) json([job("02", "hv2"), job("01", "hv1")]);
-    else if (path === "/v1/jobs")
-      json([job("01", "hv1")], { [missingHeader]: encodeURIComponent(JSON.stringify([silent])) });
+    else if (path === "/v1/jobs") json([job("01", "hv1")], { [missingHeader]: missingValue([silent]) });
     else {
       const file = join(root, "dist/console", extname(path) === "" ? "index.html" : path);
       readFile(file).then(

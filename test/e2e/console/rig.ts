@@ -49,7 +49,6 @@ const sources = [
   "console/vite.config.ts",
   "src/api",
   "src/engine",
-  "src/server",
 ];
 
 /** Builds the page where it is older than its sources. What another test's page may still load stays. */

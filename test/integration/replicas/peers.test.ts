@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { MissingReplica } from "../../../src/api/missingReplicas.ts";
 import { systemClock } from "../../../src/app/clock.ts";
 import type { History } from "../../../src/app/control.ts";
 import { Doors, type ApiAddress } from "../../../src/app/doors.ts";
@@ -14,7 +15,7 @@ import { Peers } from "../../../src/app/replicas/peers.ts";
 import { shardOfHost } from "../../../src/engine/shards.ts";
 import type { JobRecord, Logger, Objects, Resource } from "../../../src/engine/ports.ts";
 import { HttpClient, type Send } from "../../../src/server/client.ts";
-import { ControlError, type ControlPlane, type EventReport, type MissingReplica } from "../../../src/server/control.ts";
+import { ControlError, type ControlPlane, type EventReport } from "../../../src/server/control.ts";
 import type { Access, Gatekeeper } from "../../../src/server/guard.ts";
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { MissingReplica } from "../../../src/api/missingReplicas.ts";
 import type { Resource } from "../../../src/api/resource.ts";
 import type { Logger } from "../../../src/engine/ports.ts";
 import { answers, SocketClient } from "../../../src/server/client.ts";
@@ -10,7 +11,6 @@ import {
   ControlError,
   type ControlPlane,
   type JobFilter,
-  type MissingReplica,
   type ObjectChange,
   type PlanRequest,
   type TellMissing,

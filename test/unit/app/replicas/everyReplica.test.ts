@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import type { MissingReplica } from "../../../../src/api/missingReplicas.ts";
 import { systemClock } from "../../../../src/app/clock.ts";
 import type { History } from "../../../../src/app/control.ts";
 import { EveryReplica, type Peer } from "../../../../src/app/replicas/everyReplica.ts";
 import { mergeEvents, mergeJob, mergeJobs } from "../../../../src/app/replicas/merge.ts";
 import type { JobRecord } from "../../../../src/engine/ports.ts";
 import { Latest } from "../../../../src/journal/latest.ts";
-import { ControlError, type EventReport, type MissingReplica } from "../../../../src/server/control.ts";
+import { ControlError, type EventReport } from "../../../../src/server/control.ts";
 
 const at = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
 
