@@ -1,4 +1,5 @@
 import { TransportError, type Clock, type Logger, type Transport } from "../engine/ports.ts";
+import { withSharedTexts } from "../api/sharedText.ts";
 import { MAX_RESULT_BYTES, type ProtocolCheck } from "../protocol/check.ts";
 import { fault } from "../protocol/errors.ts";
 import type { JobRequest, LogLine, Operation } from "../protocol/generated/types.ts";
@@ -56,7 +57,7 @@ const answer = <O extends Operation>(
   if (stdout.length >= MAX_RESULT_BYTES)
     return { ok: false as const, fault: fault("ProtocolError", "the result is longer than 8 MiB") };
   try {
-    return check.result(request.operation, request.correlation_id, JSON.parse(last));
+    return check.result(request.operation, request.correlation_id, withSharedTexts(JSON.parse(last) as unknown));
   } catch {
     const message = `the agent ended with exit code ${exitCode} and its last line is no JSON: ${last.slice(0, 200) || "(empty)"}`;
     return { ok: false as const, fault: fault("ProtocolError", message) };

@@ -1,3 +1,4 @@
+import { withSharedTexts } from "../api/sharedText.ts";
 import type { AgentChannel, Clock, Logger } from "../engine/ports.ts";
 import { MAX_RESULT_BYTES, type Checked, type ProtocolCheck } from "../protocol/check.ts";
 import { fault, type Fault } from "../protocol/errors.ts";
@@ -211,7 +212,7 @@ export class AgentSession {
 
 const parse = (line: string): unknown => {
   try {
-    return JSON.parse(line);
+    return withSharedTexts(JSON.parse(line) as unknown);
   } catch {
     return undefined;
   }

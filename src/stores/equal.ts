@@ -1,3 +1,5 @@
+import { withSharedTexts } from "../api/sharedText.ts";
+
 /** Deep equality of JSON values: the order of keys does not count, an undefined member is an absent one. */
 export const equalJson = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true;
@@ -32,7 +34,12 @@ const frozen = (value: unknown): unknown => {
 
 /** Freezes what the caller alone has. What was just parsed lies in memory more tightly than what was put together member by member. */
 export const frozenInDepth = <T>(value: T): T => {
-  if (typeof value !== "object" || value === null) return value;
-  for (const member of Object.values(value)) frozenInDepth(member);
-  return Object.freeze(value);
+  freeze(withSharedTexts(value));
+  return value;
+};
+
+const freeze = (value: unknown): void => {
+  if (typeof value !== "object" || value === null) return;
+  for (const member of Object.values(value)) freeze(member);
+  Object.freeze(value);
 };

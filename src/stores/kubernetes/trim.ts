@@ -1,4 +1,5 @@
 import type { Metadata, Resource } from "../../api/resource.ts";
+import { frozenInDepth } from "../equal.ts";
 
 /** Where `kubectl apply` keeps what it applied. */
 export const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -26,16 +27,10 @@ export const trimmed = (raw: Resource): Resource => {
     if (value !== undefined) metadata[name] = value;
   }
   const object = { apiVersion, kind, metadata, spec, ...(status === undefined ? {} : { status }) };
-  return frozen(object) as unknown as Resource;
+  return frozenInDepth(object) as unknown as Resource;
 };
 
 const annotationsOf = ({ annotations = {} }: Metadata): Metadata["annotations"] => {
   const { [lastApplied]: _, ...rest } = annotations;
   return Object.keys(rest).length === 0 ? undefined : rest;
-};
-
-const frozen = <T>(value: T): T => {
-  if (typeof value !== "object" || value === null) return value;
-  for (const member of Object.values(value)) frozen(member);
-  return Object.freeze(value);
 };
