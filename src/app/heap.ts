@@ -25,6 +25,7 @@ export const isResting = ({ busy }: Pick<Pace, "busy">): boolean => busy < 0.1;
 export const isDue = (pace: Pace): boolean => isResting(pace) && pace.used > pace.kept * 1.25 + 32 * 2 ** 20;
 
 const paceMs = 10_000;
+const savingLooks = 4;
 
 /**
  * The heap grows by a third over what lives before it is cleaned; by itself V8 lets it grow up to fourfold, which a process that works for
@@ -49,18 +50,23 @@ const collectAtRest = (): void => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   let kept = 0;
-  let saving = false;
+  /** Looks for which V8 goes on saving memory. */
+  let saving = 0;
   let before = process.cpuUsage();
   setInterval(() => {
     const { user, system } = process.cpuUsage(before);
     before = process.cpuUsage();
     const busy = (user + system) / 1000 / paceMs;
     const pace = { busy, used: process.memoryUsage().heapUsed, kept };
-    // V8 takes what hosts tell at rest for work that goes on, and would not give pages back. In this mode it does, little by little, some
-    // seconds after a collection.
-    if (saving !== isResting(pace)) setFlagsFromString(saving ? "--no-memory-saver-mode" : "--memory-saver-mode");
-    saving = isResting(pace);
+    if (saving > 0 && (!isResting(pace) || (saving -= 1) === 0)) {
+      setFlagsFromString("--no-memory-saver-mode");
+      saving = 0;
+    }
     if (!isDue(pace)) return;
+    // V8 takes what hosts tell at rest for work that goes on, and would not give pages back. In this mode it does, little by little, from
+    // 8 s after a collection on; for longer it would only collect more often than needed.
+    setFlagsFromString("--memory-saver-mode");
+    saving = savingLooks;
     collect();
     kept = process.memoryUsage().heapUsed;
     // Its own work is none that the next look should wait for.
