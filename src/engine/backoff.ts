@@ -25,9 +25,13 @@ export class Backoff {
 
   /** Counts one more attempt and gives the delay before it, in milliseconds. */
   next(key: string): number {
-    const attempts = (this.#attempts.get(key) ?? 0) + 1;
+    const attempts = this.attempts(key) + 1;
     this.#attempts.set(key, attempts);
     return backoffMs(attempts, this.#limits, this.#random);
+  }
+
+  attempts(key: string): number {
+    return this.#attempts.get(key) ?? 0;
   }
 
   forget(key: string): void {

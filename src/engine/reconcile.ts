@@ -1,7 +1,7 @@
 import { annotations as names, finalizer } from "../api/annotations.ts";
 import { keyOf, keyText } from "../api/resource.ts";
 import { OPERATION_EFFECTS } from "../protocol/generated/types.ts";
-import { backoffMs, type DelayLimits } from "./backoff.ts";
+import { Backoff, backoffMs, type DelayLimits } from "./backoff.ts";
 import { driftNow, pathsOf, without } from "./drift.ts";
 import { deepEqual } from "./equal.ts";
 import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts";
@@ -42,9 +42,8 @@ export interface ReconcileCounters {
 
 const done: Next = { do: "done" };
 const gone: Next = { do: "gone" };
-/** The cache catches up, or another write wins. */
-const soon: Next = { do: "again", ms: 100 };
-const raced: Next = { do: "again", ms: 100, raced: true };
+/** Delays while the cache has to catch up, or other writes win; the store's next news of the object end them. */
+const behindLimits: DelayLimits = { first: 150, longest: 5000 };
 /** Decisions in a row that may each lead to another write. */
 const mostRounds = 8;
 const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
@@ -71,10 +70,13 @@ export class Reconciler {
   readonly #around: Surroundings;
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #since: Date;
+  /** Looks in a row that a cache behind the store made vain: its watch may be stalled for long. */
+  readonly #behind: Backoff;
 
   constructor(parts: EngineParts, around: Surroundings) {
     this.#parts = parts;
     this.#since = parts.clock.now();
+    this.#behind = new Backoff(behindLimits, parts.random);
     this.#around = around;
     this.#kinds = new Map(parts.kinds.map((kind) => [kind.kind, kind]));
   }
@@ -88,12 +90,18 @@ export class Reconciler {
     this.counters.reconciles += 1;
     const kind = this.kindOf(key);
     if (!kind) return done;
-    try {
-      return await this.#rounds(key, kind);
-    } catch (error) {
-      if (error instanceof ConflictError) return raced;
+    const vain = this.#behind.attempts(keyText(key));
+    const next = await this.#rounds(key, kind).catch((error: unknown): Next => {
+      if (error instanceof ConflictError) return { ...this.#later(key), raced: true };
       throw error;
-    }
+    });
+    if (this.#behind.attempts(keyText(key)) === vain) this.#behind.forget(keyText(key));
+    return next;
+  }
+
+  /** Once the cache may have caught up. */
+  #later(key: Key): Extract<Next, { readonly do: "again" }> {
+    return { do: "again", ms: this.#behind.next(keyText(key)) };
   }
 
   /** What the kind says of an object now; `objects` and `host` may be overlaid for a preview. */
@@ -122,6 +130,7 @@ export class Reconciler {
 
   forget(key: Key): void {
     this.memory.forget(key);
+    this.#behind.forget(keyText(key));
     this.assumedHosts.delete(keyText(key));
   }
 
@@ -270,7 +279,8 @@ export class Reconciler {
   async #release(resource: Resource): Promise<Next> {
     const live = await this.#parts.store.get(keyOf(resource));
     if (!live) return gone;
-    if (live.metadata.uid !== resource.metadata.uid || live.metadata.deletionTimestamp === undefined) return soon;
+    if (live.metadata.uid !== resource.metadata.uid || live.metadata.deletionTimestamp === undefined)
+      return this.#later(keyOf(resource));
     const finalizers = (live.metadata.finalizers ?? []).filter((held) => held !== finalizer);
     await this.#putMetadata({ ...live, metadata: { ...live.metadata, finalizers } });
     return gone;
@@ -283,7 +293,7 @@ export class Reconciler {
     const wait = (remembered.lastFault?.retryAt.getTime() ?? 0) - this.#parts.clock.now().getTime();
     if (wait > 0) return { do: "again", ms: wait };
     if (this.#parts.hosts.host(act.host)?.job(uid)) return done;
-    if (isDestructive(act) && !(await this.#stillMeant(resource, kind, act))) return soon;
+    if (isDestructive(act) && !(await this.#stillMeant(resource, kind, act))) return this.#later(key);
     const cause = this.#cause(resource, kind);
     const { host, locks, deadlineSeconds, step } = act;
     this.counters.jobs += 1;

@@ -4,6 +4,7 @@ import { keyOf } from "../../../src/api/resource.ts";
 import { findCondition } from "../../../src/engine/conditions.ts";
 import { Controller } from "../../../src/engine/controller.ts";
 import type { EngineParts } from "../../../src/engine/parts.ts";
+import { ConflictError } from "../../../src/engine/ports.ts";
 import type {
   Condition,
   EventNote,
@@ -510,6 +511,33 @@ describe("a look", () => {
     await stage.clock.advance(60_000);
     expect(stage.hosts.refreshes.length).toBeGreaterThanOrEqual(5);
     expect(stage.hosts.refreshes.length).toBeLessThanOrEqual(12);
+  });
+});
+
+describe("a cache behind the store", () => {
+  it("has each look wait longer than the one before, up to seconds, and its news are looked at once", async () => {
+    const tries: number[] = [];
+    let stale = true;
+    const putMetadata = stage.store.putMetadata.bind(stage.store);
+    stage.store.putMetadata = async (next) => {
+      tries.push(stage.clock.now().getTime());
+      if (stale) throw new ConflictError("the object has been modified");
+      return await putMetadata(next);
+    };
+    await stage.start();
+    await stage.apply("web");
+    await stage.clock.advance(60_000);
+    const waits = tries.slice(1).map((at, index) => at - (tries[index] ?? 0));
+    expect(tries.length).toBeLessThan(30);
+    expect(Math.max(...waits.slice(0, 3))).toBeLessThanOrEqual(600);
+    expect(Math.min(...waits.slice(-3))).toBeGreaterThanOrEqual(2500);
+
+    stale = false;
+    const before = stage.clock.now().getTime();
+    await stage.store.apply({ kind: "VirtualMachine", metadata: { name: "web" }, spec: { cpu: 2 } });
+    await settle();
+    expect(tries.at(-1)).toBe(before);
+    expect(stage.object("web").metadata.finalizers).toEqual(["aetherv.io/cleanup"]);
   });
 });
 
