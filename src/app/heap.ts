@@ -12,17 +12,17 @@ export const growthFactor = (bytes: number): 1 | 2 => (bytes < newSpaceBytes ? 2
 export interface Pace {
   /** Share of one processor that it took, 0 to 1 and above. */
   readonly busy: number;
-  /** Bytes of objects on the heap, dead ones among them. */
-  readonly used: number;
-  /** The same after the last collection of all of it; 0 before the first. */
+  /** Bytes that the heap takes: objects, dead ones among them, and what is empty between them. */
+  readonly taken: number;
+  /** The same after the last time that it was made small; 0 before the first. */
   readonly kept: number;
 }
 
 /** Whether the process rests: what it does then costs nobody time. */
-export const isResting = ({ busy }: Pick<Pace, "busy">): boolean => busy < 0.1;
+const isResting = ({ busy }: Pick<Pace, "busy">): boolean => busy < 0.1;
 
-/** Whether to collect everything now: nothing is disturbed, and enough may have died since. */
-export const isDue = (pace: Pace): boolean => isResting(pace) && pace.used > pace.kept * 1.25 + 32 * 2 ** 20;
+/** Whether to collect everything now: nothing is disturbed, and enough may be given back. */
+export const isDue = (pace: Pace): boolean => isResting(pace) && pace.taken > pace.kept * 1.25 + 32 * 2 ** 20;
 
 const paceMs = 10_000;
 const savingLooks = 4;
@@ -57,12 +57,14 @@ const collectAtRest = (): void => {
     const { user, system } = process.cpuUsage(before);
     before = process.cpuUsage();
     const busy = (user + system) / 1000 / paceMs;
-    const pace = { busy, used: process.memoryUsage().heapUsed, kept };
-    if (saving > 0 && (!isResting(pace) || (saving -= 1) === 0)) {
+    const pace = { busy, taken: process.memoryUsage().heapTotal, kept };
+    if (saving > 0) {
+      saving = isResting(pace) ? saving - 1 : 0;
+      if (saving > 0) return;
       setFlagsFromString("--no-memory-saver-mode");
-      saving = 0;
+      if (isResting(pace)) kept = pace.taken;
     }
-    if (!isDue(pace)) return;
+    if (!isDue({ ...pace, kept })) return;
     // V8 takes what hosts tell at rest for work that goes on, and would not give pages back. In this mode it does, little by little, from
     // 8 s after a collection on; for longer it would only collect more often than needed.
     setFlagsFromString("--memory-saver-mode");

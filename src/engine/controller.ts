@@ -10,7 +10,8 @@ import { Paced } from "./paced.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Condition, Key, Kind, ReconcileOutcome, Resource, World } from "./ports.ts";
 import { KeyedQueue, type QueueCounters } from "./queue.ts";
-import { Reconciler, type Next, type ReconcileCounters } from "./reconcile.ts";
+import type { Next } from "./next.ts";
+import { Reconciler, type ReconcileCounters } from "./reconcile.ts";
 
 /** Part of a host's news that matters here; SnapshotChange has this shape. */
 export interface HostNews {

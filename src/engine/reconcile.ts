@@ -8,18 +8,12 @@ import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts"
 import { finishedJob, nextFault } from "./faultGate.ts";
 import { withBatch } from "./massDelete.ts";
 import { mergeMetadata } from "./metadata.ts";
+import { done, earliest, gone, type Again, type Next } from "./next.ts";
 import { writeObjects } from "./objectWrites.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
 import type { Act, Decision, EventNote, JobOutcome, Key, Kind, ObjectWrite, Resource, World } from "./ports.ts";
 import { changedFields, progressInterval, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
-
-/** When the key comes again. gone: never, its object does not exist. */
-export type Next =
-  | { readonly do: "done" }
-  | { readonly do: "gone" }
-  /** `raced`: since another write of the object won. */
-  | { readonly do: "again"; readonly ms: number; readonly raced?: true };
 
 /** What the reconciler needs to know beyond the ports. */
 export interface Surroundings {
@@ -40,8 +34,6 @@ export interface ReconcileCounters {
   jobs: number;
 }
 
-const done: Next = { do: "done" };
-const gone: Next = { do: "gone" };
 /** Delays while the cache has to catch up, or other writes win; the store's next news of the object end them. */
 const behindLimits: DelayLimits = { first: 150, longest: 5000 };
 /** Decisions in a row that may each lead to another write. */
@@ -100,7 +92,7 @@ export class Reconciler {
   }
 
   /** Once the cache may have caught up. */
-  #later(key: Key): Extract<Next, { readonly do: "again" }> {
+  #later(key: Key): Again {
     return { do: "again", ms: this.#behind.next(keyText(key)) };
   }
 
@@ -357,8 +349,3 @@ const jobNote = ({ operation, fault }: JobOutcome): EventNote =>
         reason: operation.replace(/(^|\.)(.)/g, (_, _dot, letter: string) => letter.toUpperCase()),
         message: `${operation} is done.`,
       };
-
-const earliest = (all: readonly Next[]): Next => {
-  const times = all.flatMap((next) => (next.do === "again" ? [next.ms] : []));
-  return times.length === 0 ? done : { do: "again", ms: Math.min(...times) };
-};

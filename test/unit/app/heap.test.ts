@@ -36,11 +36,11 @@ it("the space for new objects stops growing while objects live on", async () => 
 const MiB = 2 ** 20;
 
 it.each([
-  { why: "at rest, with much that may have died", busy: 0.02, used: 400 * MiB, kept: 0, due: true },
-  { why: "at work", busy: 0.5, used: 400 * MiB, kept: 0, due: false },
-  { why: "at rest, just collected", busy: 0.02, used: 300 * MiB, kept: 290 * MiB, due: false },
-  { why: "at rest, grown since", busy: 0.02, used: 400 * MiB, kept: 290 * MiB, due: true },
-  { why: "a small heap", busy: 0, used: 30 * MiB, kept: 0, due: false },
+  { why: "at rest, with much that may have died", busy: 0.02, taken: 400 * MiB, kept: 0, due: true },
+  { why: "at work", busy: 0.5, taken: 400 * MiB, kept: 0, due: false },
+  { why: "at rest, just collected", busy: 0.02, taken: 300 * MiB, kept: 290 * MiB, due: false },
+  { why: "at rest, grown since", busy: 0.02, taken: 400 * MiB, kept: 290 * MiB, due: true },
+  { why: "a small heap", busy: 0, taken: 30 * MiB, kept: 0, due: false },
 ])("collects everything or not: $why", ({ due, ...pace }) => {
   expect(isDue(pace)).toBe(due);
 });
