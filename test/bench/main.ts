@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { writeBehaviour } from "../../agents/simulator/process/host.ts";
 import {
   allReady,
@@ -21,6 +20,7 @@ import {
   type Counters,
   type DriftFigures,
 } from "./measure.ts";
+import { commandLine } from "../support/commandLine.ts";
 import { RunningPlane } from "./process.ts";
 import { tell, type Line } from "./report.ts";
 import { behaviour, floorMs, hostName, hostObjects, INTERVAL_SECONDS, machineObjects, manifestOf } from "./world.ts";
@@ -70,7 +70,7 @@ interface Idle {
 }
 
 const options = () =>
-  parseArgs({
+  commandLine(usage, {
     options: {
       vms: { type: "string", default: "100,1000" },
       hosts: { type: "string", default: "10" },
@@ -81,7 +81,6 @@ const options = () =>
       profile: { type: "string" },
       source: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
     },
   }).values;
 
@@ -267,10 +266,6 @@ const lines: readonly Line<Result>[] = [
 
 const main = async (): Promise<number> => {
   const values = options();
-  if (values.help) {
-    process.stdout.write(`${usage}\n`);
-    return 0;
-  }
   const results: Result[] = [];
   for (const machines of values.vms.split(",").map(Number)) results.push(await run(machines, values));
   const head = ({ machines }: Result): string => `${machines} VMs`;

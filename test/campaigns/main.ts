@@ -1,15 +1,23 @@
-// `npm run campaign -- --seeds N [--from S] [--size K]`: N sequences of K edits each, by the seed of each.
-import { parseArgs } from "node:util";
+// npm run campaign: sequences of edits over every field; see `usage` below.
+import { commandLine, wholeNumber } from "../support/commandLine.ts";
 import { allEdits } from "./edits.ts";
 import { hands } from "./deck.ts";
 import { sequence } from "./sequence.ts";
 
-const { values } = parseArgs({
+const usage = `Usage: npm run campaign -- [options]
+
+  --seeds N    how many sequences of edits (default 100)
+  --from S     seed of the first one (default 1)
+  --size K     edits of each (default 6)
+
+Exit code: 0 each ended as a fresh deployment of its last spec, 1 one did not, 2 wrong options.`;
+
+const { values } = commandLine(usage, {
   options: { seeds: { type: "string" }, from: { type: "string" }, size: { type: "string" } },
 });
-const from = Number(values.from ?? 1);
-const seeds = Number(values.seeds ?? 100);
-const deal = hands(from, Number(values.size ?? 6));
+const from = wholeNumber(values.from ?? "1", "--from");
+const seeds = wholeNumber(values.seeds ?? "100", "--seeds");
+const deal = hands(from, wholeNumber(values.size ?? "6", "--size"));
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const seen = new Set<unknown>();
 const sums = { compared: 0, reverted: 0, failed: 0, accepted: 0 };
@@ -25,6 +33,8 @@ for (let seed = from; seed < from + seeds; seed += 1) {
     sums.failed += 1;
     say(`FAIL seed ${seed} (--from ${from}): ${String(error).slice(0, 3000)}\nedits: ${JSON.stringify(edits)}`);
   }
+  const done = seed - from + 1;
+  if (done % 25 === 0 && done < seeds) say(`${done}/${seeds} sequences, ${sums.failed} failed`);
 }
 say(
   `${seeds} sequences from seed ${from}: ${sums.accepted} edits accepted, ${seen.size} of ${allEdits.length} kinds of edit; ` +

@@ -1,13 +1,23 @@
-// `npm run crash`: kills real processes at every enumerated point, in file mode, over an API server, and inside the PowerShell agent.
-// Words: files, kubernetes, powershell (all without one); --only TEXT, --from N and --count N choose points of each; --width N runs side by side.
-import { parseArgs } from "node:util";
+// npm run crash: kills real processes at every enumerated point; see `usage` below.
+import { commandLine, oneOf, wholeNumber } from "../support/commandLine.ts";
 import { startKubeApi, type KubeApi } from "../support/kubeApi.ts";
 import { clusterBench, fileBench } from "./bench.ts";
 import { crashAt, type Tally } from "./campaign.ts";
 import { pointText, type Point } from "./points.ts";
 import { crashPowerShell } from "./powershell.ts";
 
-const { values, positionals } = parseArgs({
+const usage = `Usage: npm run crash -- [MODE...] [options]
+
+Modes (all without one): files, kubernetes (over an API server), powershell (inside the host agent).
+
+  --only TEXT    points whose name has this text
+  --from N       leave out the first N of them
+  --count N      so many of them
+  --width N      worlds side by side (default 4; powershell has one)
+
+Exit code: 0 every point converged, 1 one did not, 2 wrong options.`;
+
+const { values, positionals } = commandLine(usage, {
   allowPositionals: true,
   options: { only: { type: "string" }, from: { type: "string" }, count: { type: "string" }, width: { type: "string" } },
 });
@@ -15,12 +25,13 @@ const { values, positionals } = parseArgs({
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 const told = (line: string): void => void process.stdout.write(`${line}\n`);
-const width = Number(values.width ?? 4);
-const from = Number(values.from ?? 0);
+const width = Math.max(1, wholeNumber(values.width ?? "4", "--width"));
+const from = wholeNumber(values.from ?? "0", "--from");
+const count = values.count === undefined ? undefined : wholeNumber(values.count, "--count");
 const choose = (points: readonly Point[]): readonly Point[] =>
   points
     .filter((point) => pointText(point).includes(values.only ?? ""))
-    .slice(from, values.count === undefined ? undefined : from + Number(values.count));
+    .slice(from, count === undefined ? undefined : from + count);
 
 const overFiles = (): Promise<Tally> =>
   crashAt({ benches: Array.from({ length: width }, () => fileBench), choose, told });
@@ -28,7 +39,7 @@ const overFiles = (): Promise<Tally> =>
 const overClusters = async (): Promise<Tally> => {
   const servers: KubeApi[] = [];
   try {
-    for (let count = 0; count < width; count += 1) {
+    for (let started = 0; started < width; started += 1) {
       const server = await startKubeApi();
       if ("skipped" in server) throw new Error(server.skipped);
       servers.push(server);
@@ -45,10 +56,11 @@ const modes: Readonly<Record<string, () => Promise<Tally>>> = {
   powershell: () => crashPowerShell({ choose, told }),
 };
 const chosen = positionals.length > 0 ? positionals : Object.keys(modes);
+for (const name of chosen) oneOf(name, Object.keys(modes), "a mode");
 let failed = 0;
 for (const name of chosen) {
   const mode = modes[name];
-  if (!mode) throw new Error(`no mode ${name}: ${Object.keys(modes).join(", ")}`);
+  if (!mode) continue;
   const began = Date.now();
   const { points, tried, struck, failures } = await mode();
   const seconds = Math.round((Date.now() - began) / 1000);

@@ -1,23 +1,25 @@
-/**
- * npm run simulate -- [--seeds N] [--from S] [--workers W] [--store memory|files|kubernetes] [--plant NAME] [--first] [--trace]
- * Exit code 0: every seed ran clean. 1: some did not; each is named with what went wrong. 2: wrong options.
- */
+// npm run simulate: whole control planes with their hosts under a virtual clock, each with the faults of its seed; see `usage` below.
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine, oneOf, wholeNumber } from "../support/commandLine.ts";
 import type { Outcome } from "./sim/run.ts";
 import { stores, type StoreKind } from "./sim/story.ts";
 import { Summary } from "./summary.ts";
 
-const number = (text: string, name: string): number => {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  process.stderr.write(`--${name} takes a number, not ${text}\n`);
-  process.exit(2);
-};
+const usage = `Usage: npm run simulate -- [options]
+
+  --seeds N      how many seeds to run (default 1000)
+  --from S       the first one (default 1)
+  --workers W    processes that share them (default 2)
+  --store NAME   ${stores.join(", ")} (default: by the seed)
+  --plant NAME   with a known bug; npm run simulate:plants has them all
+  --first        end at the first seed that fails
+  --trace        print every step of a seed
+
+Exit code: 0 every seed ran clean, 1 some did not (each is named with what went wrong, and how to replay it), 2 wrong options.`;
 
 const options = () => {
-  const { values } = parseArgs({
+  const { values } = commandLine(usage, {
     options: {
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "1" },
@@ -28,13 +30,9 @@ const options = () => {
       trace: { type: "boolean", default: false },
     },
   });
-  const store = stores.find((one) => one === values.store);
-  if (values.store !== undefined && !store) {
-    process.stderr.write(`--store is one of ${stores.join(", ")}\n`);
-    process.exit(2);
-  }
-  const [from, count] = [number(values.from, "from"), number(values.seeds, "seeds")];
-  return { ...values, store, from, count, workers: Math.max(1, number(values.workers, "workers")) };
+  const store = oneOf(values.store, stores, "--store");
+  const [from, count] = [wholeNumber(values.from, "--from"), wholeNumber(values.seeds, "--seeds")];
+  return { ...values, store, from, count, workers: Math.max(1, wholeNumber(values.workers, "--workers")) };
 };
 
 /** What a worker is told to run; each of them takes every so manieth seed. */

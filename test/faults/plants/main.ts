@@ -1,12 +1,18 @@
-/**
- * npm run simulate:plants -- [--seeds N] [--from S] [--workers W] [--only NAME,NAME]
- * Plants each bug in turn and tells which seed found it. Exit code 1: one was not found within so many seeds.
- */
-import { parseArgs } from "node:util";
+// npm run simulate:plants: plants each known bug in turn and tells which seed found it; see `usage` below.
+import { commandLine, oneOf, wholeNumber } from "../../support/commandLine.ts";
 import { findPlant } from "./find.ts";
 import { plants } from "./plants.ts";
 
-const { values } = parseArgs({
+const usage = `Usage: npm run simulate:plants -- [options]
+
+  --seeds N      within how many seeds each bug has to be found (default 2000)
+  --from S       the first one (default 1)
+  --workers W    processes that share them (default 2)
+  --only NAMES   some of ${plants.map(({ name }) => name).join(", ")}
+
+Exit code: 0 all were found, 1 one was not, 2 wrong options.`;
+
+const { values } = commandLine(usage, {
   options: {
     seeds: { type: "string", default: "2000" },
     from: { type: "string", default: "1" },
@@ -14,13 +20,16 @@ const { values } = parseArgs({
     only: { type: "string" },
   },
 });
-const wanted = values.only?.split(",");
+const names = plants.map(({ name }) => name);
+const wanted = values.only?.split(",").map((name) => oneOf(name, names, "--only"));
+const [seeds, from, workers] = [values.seeds, values.from, values.workers].map((text, index) =>
+  wholeNumber(text, ["--seeds", "--from", "--workers"][index] ?? ""),
+) as [number, number, number];
 const chosen = plants.filter(({ name }) => wanted === undefined || wanted.includes(name));
 const width = Math.max(...chosen.map(({ name }) => name.length));
 let missed = 0;
 for (const plant of chosen) {
-  const { seeds, from, workers } = values;
-  const found = await findPlant(plant, { seeds: Number(seeds), from: Number(from), workers: Number(workers) });
+  const found = await findPlant(plant, { seeds, from, workers });
   if (!found) missed += 1;
   const said = found ? `seed ${found.seed} of ${found.tried}: ${found.how}` : `NOT FOUND within ${seeds} seeds`;
   process.stdout.write(`${plant.name.padEnd(width)}  ${said.slice(0, 160)}\n`);
