@@ -64,9 +64,8 @@ function Test-CopyOf {
     $copy = Find-Disk -World $World -Path $Path
     if ($null -eq $copy -or @(Get-Holder -World $World -Path $Path).Count -gt 0 -or -not (Test-OpenAlone -Path $Path)) { return $false }
     foreach ($name in 'DiskId', 'Size', 'Format', 'DiskType', 'ParentPath') { if ($copy[$name] -ne $File[$name]) { return $false } }
-    $one = Get-FileEntry -World $World -Path $Path
     $other = Get-FileEntry -World $World -Path $File.Path
-    return $null -ne $other -and $one.Length -eq $other.Length -and $one.Changed -eq $other.Changed
+    return $null -ne $other -and (Test-SameFile -World $World -Path $Path -Entry $other)
 }
 
 function Move-AttachedDisk {
@@ -85,14 +84,43 @@ function Move-AttachedDisk {
 function Move-DetachedDisk {
     param([hashtable]$Job, [hashtable]$File, [string]$Target)
     $world = Get-World -Job $Job
-    # A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
-    if (-not (Test-CopyOf -World $world -Path $Target -File $File)) {
-        Assert-TargetFree -World $world -File $File -Target $Target
-        if ((Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root) { Rename-DetachedDisk -Job $Job -File $File -Target $Target; return }
-        Copy-DetachedDisk -Job $Job -File $File -Target $Target
-    }
+    $copied = Get-FileEntry -World $world -Path $File.Path
     # The original goes last: a partial file is cleared away after a day, and must never be the only one.
-    Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds'] -CopyAt $Target
+    $finish = { Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds'] -CopyAt $Target }
+    # A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
+    if (Test-CopyOf -World $world -Path $Target -File $File) { & $finish; return }
+    Assert-TargetFree -World $world -File $File -Target $Target
+    if ((Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root) { Rename-DetachedDisk -Job $Job -File $File -Target $Target; return }
+    Copy-DetachedDisk -Job $Job -File $File -Entry $copied -Target $Target
+    try { & $finish }
+    catch {
+        if (-not $Job.DryRun) { Undo-Copy -Job $Job -Copied $copied -Target $Target }
+        throw
+    }
+}
+
+function Undo-Copy {
+    <#
+    .SYNOPSIS Puts the copy that this job made into the trash when its original has to stay: it was written or is in use by now.
+    .DESCRIPTION Two files would wait for a person. Not if somebody has the copy, or wrote into it. What fails here leaves both, and the move's own fault.
+    .PARAMETER Copied The original's file as it was copied: the copy has its length and its time.
+    #>
+    param([hashtable]$Job, [hashtable]$Copied, [string]$Target)
+    try {
+        $Job.World = $null
+        $world = Get-World -Job $Job
+        $copy = Find-Disk -World $world -Path $Target
+        if ($null -eq (Find-Disk -World $world -Path $Copied.Path) -or $null -eq $copy -or -not (Test-SameFile -World $world -Path $Target -Entry $Copied)) { return }
+        Move-ToTrash -Job $Job -File $copy -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds']
+    }
+    catch { Write-JobLog -Job $Job -Level 'warn' -Text "the copy $Target is left: $($_.Exception.Message)" }
+}
+
+function Test-SameFile {
+    <# .SYNOPSIS Whether the file was not written since it was like this. #>
+    param([hashtable]$World, [string]$Path, [hashtable]$Entry)
+    $now = Get-FileEntry -World $World -Path $Path
+    return $null -ne $now -and $now.Length -eq $Entry.Length -and $now.Changed -eq $Entry.Changed
 }
 
 function Rename-DetachedDisk {
@@ -109,7 +137,7 @@ function Rename-DetachedDisk {
 
 function Copy-DetachedDisk {
     <# .SYNOPSIS The file with what belongs to it, under a partial name until it is verified. #>
-    param([hashtable]$Job, [hashtable]$File, [string]$Target)
+    param([hashtable]$Job, [hashtable]$File, [hashtable]$Entry, [string]$Target)
     Remove-Partial -Job $Job -Uid $Job.Spec['owner']['uid']
     $partial = Get-PartialPath -Job $Job -Target $Target -Uid $Job.Spec['owner']['uid']
     try {
@@ -121,6 +149,9 @@ function Copy-DetachedDisk {
             Copy-InPiece -Job $Job -From $File.Path -To $partial -Begin 1 -End 60
         }
         if (-not $Job.DryRun -and (Get-PieceHash -Job $Job -Path $partial -Begin 60 -End 95) -ne $hash) { Stop-Operation -Code 'HyperVError' -Message "the copy $partial differs from $($File.Path)" }
+        # Verifying takes as long as copying did, and nobody keeps others from the original meanwhile.
+        $Job.World = $null
+        if (-not (Test-SameFile -World (Get-World -Job $Job) -Path $File.Path -Entry $Entry)) { Stop-Operation -Code 'Busy' -Message "$($File.Path) was written while it was copied" }
         if ($File.ReadOnly) { Invoke-Effect -Job $Job -Point 'readOnly' -Action { Set-ReadOnly -Path $partial -Value $true } }
     }
     catch {

@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -51,7 +52,12 @@ else
     const edition = process.env["AETHERV_EDITION"] === "7" ? "7" : "5.1";
     const base = mkdtempSync(join(tmpdir(), "aetherv-long-"));
     const root = join(base, "host");
-    const env = { AETHERV_TEST_PIECE_MS: String(PIECE_MS), AETHERV_TEST_WORKER_BYTES: String(2 ** 20) };
+    const faultFile = join(base, "fault.json");
+    const env = {
+      AETHERV_TEST_FAULT: faultFile,
+      AETHERV_TEST_PIECE_MS: String(PIECE_MS),
+      AETHERV_TEST_WORKER_BYTES: String(2 ** 20),
+    };
     const place = { rig, edition, root, bundle: join(base, "bundle"), env } as const;
     const sessions: AgentSession[] = [];
     const open = (): AgentSession => {
@@ -216,6 +222,28 @@ else
         expect(filesOf(disk(6).uid)).toEqual([expect.stringMatching(/^C\/Slow\/default\/os\./)]);
         expect(filesOf(disk(6).uid, ["D/AetherV.Trash"])).toHaveLength(1);
         expect(await readDisk(root, String(result?.data["path"]))).toMatchObject({ content: "big" });
+      },
+      TIMEOUT,
+    );
+
+    test.each([
+      { why: "while its copy is verified, and the copy goes", digit: 8, after: "copying", trashed: 0 },
+      { why: "after its copy was verified, and the copy goes into the trash", digit: 9, after: "renamed", trashed: 1 },
+    ])(
+      "a detached disk that is written $why: the disk stays where it is, and moves the next time",
+      async ({ digit, after, trashed }) => {
+        const blank = { owner: disk(digit), layout, storageClass: "fast", type: "Blank", size: 2 ** 30 };
+        const from = String((await ask("disk.create", blank)).data["path"]);
+        const move = { owner: disk(digit), path: from, layout, storageClass: "slow" };
+        await writeFile(faultFile, JSON.stringify({ operation: "disk.move", type: "written", after, path: from }));
+        expect(await ask("disk.move", move)).toMatchObject({
+          code: "Busy",
+          message: expect.stringContaining("was written while it was copied") as unknown,
+        });
+        expect(filesOf(disk(digit).uid)).toEqual([expect.stringMatching(/^D\/Fast\//)]);
+        expect(filesOf(disk(digit).uid, ["C/AetherV.Trash", "D/AetherV.Trash"])).toHaveLength(trashed);
+        expect(await ask("disk.move", move)).toMatchObject({ status: "success" });
+        expect(filesOf(disk(digit).uid)).toEqual([expect.stringMatching(/^C\/Slow\//)]);
       },
       TIMEOUT,
     );

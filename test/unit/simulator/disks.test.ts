@@ -110,6 +110,62 @@ test("a disk that is written while it is copied stays where it is, and the copy 
   expect(paths(bench).filter((one) => one.includes(data.uid) && one.endsWith(".vhdx"))).toEqual([path]);
 });
 
+describe("a copy whose original has to stay after all", () => {
+  const target = `C:\\Slow\\default\\data.${data.uid}.vhdx`;
+  const move = { owner: data, path, layout: fast, storageClass: "slow" };
+  const write = (bench: Bench): void => change(bench, path, { size: 2 * GiB, writtenAt: "2026-02-01T00:00:00Z" });
+  /** Moves the disk, of which both files are changed once the copy has its name. */
+  const movedWhile = async (touch: (bench: Bench) => void) => {
+    const { bench, send } = await made();
+    let isDone = false;
+    const betweenEffects = (): Promise<void> => {
+      if (!isDone && paths(bench).includes(target)) {
+        isDone = true;
+        touch(bench);
+      }
+      return Promise.resolve();
+    };
+    const result = await bench.send(bench.agent("p2", { betweenEffects }), bench.request("disk.move", move));
+    expect(isDone).toBe(true);
+    return { bench, send, code: codeOf(result) };
+  };
+  const inTrash = (bench: Bench): readonly string[] =>
+    paths(bench).filter((one) => one.includes("AetherV.Trash") && one.endsWith(".vhdx"));
+
+  test("goes into the trash; the original stays, and can be moved again", async () => {
+    const { bench, send, code } = await movedWhile(write);
+    expect(code).toBe("Busy");
+    expect(inTrash(bench)).toEqual([expect.stringMatching(/^C:/)]);
+    expect([paths(bench).includes(path), paths(bench).includes(target)]).toEqual([true, false]);
+    expect(codeOf(await send("disk.move", move))).toBeUndefined();
+    expect(bench.world((world) => world.knownDisk(target).size)).toBe(2 * GiB);
+  });
+
+  test("goes into the trash when a machine got the original", async () => {
+    const { bench, code } = await movedWhile((on) => void addVm(on, {}, path));
+    expect(code).toBe("DiskInUse");
+    expect(inTrash(bench)).toEqual([expect.stringMatching(/^C:/)]);
+    expect([paths(bench).includes(path), paths(bench).includes(target)]).toEqual([true, false]);
+  });
+
+  test.each([
+    {
+      why: "it was written, too",
+      touch: (bench: Bench) => change(bench, target, { writtenAt: "2026-03-01T00:00:00Z" }),
+    },
+    { why: "a machine has it", touch: (bench: Bench) => void addVm(bench, {}, target) },
+    { why: "somebody has it open", touch: (bench: Bench) => change(bench, target, { openBy: "Explorer" }) },
+  ])("stays when $why", async ({ touch }) => {
+    const { bench, code } = await movedWhile((on) => {
+      write(on);
+      touch(on);
+    });
+    expect(code).toBe("Busy");
+    expect(inTrash(bench)).toEqual([]);
+    expect(paths(bench)).toEqual(expect.arrayContaining([path, target]));
+  });
+});
+
 test("a third storage migration of one machine is refused", async () => {
   const { bench, send } = await made();
   const others = ["D:\\Fast\\default\\b.u-b.vhdx", "D:\\Fast\\default\\c.u-c.vhdx"];

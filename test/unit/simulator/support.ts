@@ -73,7 +73,7 @@ export class Bench {
     this.store.transact((tx) => seedHost(tx, this.random, { name: "host-1" }));
   }
 
-  agent(id = "p1"): SimulatedAgent {
+  agent(id = "p1", more: Pick<AgentParts, "betweenEffects"> = {}): SimulatedAgent {
     this.alive.add(id);
     const parts: AgentParts = {
       check,
@@ -83,6 +83,7 @@ export class Bench {
       behaviour: () => behaviourOf(this.behaviour),
       process: { id, pid: 1, alive: (other) => this.alive.has(other) },
       version: { version: "0", sha256: "0".repeat(64), os: "test" },
+      ...more,
     };
     return new SimulatedAgent(parts);
   }

@@ -54,11 +54,12 @@ const checkTarget = (world: World, file: DiskFile, target: string): void => {
   requireSpace(world, target, file.fileSize);
 };
 
-/** Whether the copy holds what the file holds now: nothing was written into either since the copy was made. */
+/** Whether the copy holds what the file holds now: nobody has it, and nothing was written into either since the copy was made. */
 const isCopyOf = (world: World, copy: DiskFile | undefined, file: DiskFile): boolean =>
+  copy !== undefined && copy.openBy === undefined && world.holders(copy.path).length === 0 && isSameContent(copy, file);
+
+const isSameContent = (copy: DiskFile | undefined, file: DiskFile): boolean =>
   copy !== undefined &&
-  copy.openBy === undefined &&
-  world.holders(copy.path).length === 0 &&
   (["diskId", "size", "fileSize", "format", "diskType", "parentPath", "writtenAt"] as const).every(
     (name) => copy[name] === file[name],
   );
@@ -120,16 +121,39 @@ const moveOfMachine = async (job: MoveJob, file: DiskFile, target: string): Prom
 
 /** A detached disk: copied, the copy verified, the original put into the trash. Cut off anywhere, no content is lost. */
 const moveByCopy = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
-  const { owner, layout } = job.spec;
-  // A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
-  if (!job.read((world) => isCopyOf(world, world.disk(target), file))) await copied(job, file, target);
-  const retentionSeconds = layout.trashRetentionSeconds;
+  const retentionSeconds = job.spec.layout.trashRetentionSeconds;
   const check = (world: World, now: DiskFile): void => {
     checkMove(world, now);
     refuseAttached(world, now);
     if (!isCopyOf(world, world.disk(target), now)) fail("Busy", `${now.path} was written while it was copied`);
   };
-  await intoTrash(job, file, { owner, retentionSeconds, check });
+  const { owner } = job.spec;
+  const finish = (): Promise<void> => intoTrash(job, file, { owner, retentionSeconds, check });
+  // A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
+  if (job.read((world) => isCopyOf(world, world.disk(target), file))) return await finish();
+  await copied(job, file, target);
+  try {
+    await finish();
+  } catch (error) {
+    await withdraw(job, file, target);
+    throw error;
+  }
+};
+
+/**
+ * The copy that this job made goes into the trash when its original has to stay: it was written or is in use by now, and two files would wait
+ * for a person. Not if somebody has the copy, or wrote into it; what fails here leaves both, and the move's own fault.
+ */
+const withdraw = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
+  const copy = job.read((world) => (world.disk(file.path) ? world.disk(target) : undefined));
+  if (!copy) return;
+  const { owner, layout } = job.spec;
+  const check = (world: World, now: DiskFile): void => {
+    checkMove(world, now);
+    refuseAttached(world, now);
+    if (!isSameContent(now, file)) fail("Busy", `${now.path} was written since it was made`);
+  };
+  await intoTrash(job, copy, { owner, retentionSeconds: layout.trashRetentionSeconds, check }).catch(() => undefined);
 };
 
 const copied = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {

@@ -30,6 +30,10 @@ function Complete-Effect {
         [System.Diagnostics.Process]::GetCurrentProcess().Kill()
         [System.Threading.Thread]::Sleep(60000)
     }
+    if ($fault['type'] -eq 'written' -and $Point -eq $fault['after']) {
+        [System.IO.File]::Delete($file)
+        [System.IO.File]::SetLastWriteTimeUtc((Resolve-HostPath -Path $fault['path']), [DateTime]::UtcNow)
+    }
     if ($fault['type'] -eq 'partial') {
         [System.IO.File]::Delete($file)
         Stop-Operation -Code 'HyperVError' -Message "the job broke off after $Point"
