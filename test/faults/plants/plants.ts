@@ -29,7 +29,7 @@ export const plants: readonly Plant[] = [
     changes: [
       {
         file: "src/engine/reconcile.ts",
-        from: "if (isDestructive(act) && !(await this.#stillMeant(resource, kind, act))) return soon;",
+        from: "if (isDestructive(act) && !(await this.#stillMeant(resource, kind, act))) return this.#later(key);",
         to: "void isDestructive; void (() => this.#stillMeant(resource, kind, act));",
       },
     ],
