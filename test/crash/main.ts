@@ -66,5 +66,8 @@ for (const name of chosen) {
   const seconds = Math.round((Date.now() - began) / 1000);
   told(`${name}: ${points.length} points, ${tried} tried, ${struck} struck, ${failures.length} failed, ${seconds} s`);
   failed += failures.length;
+  if (tried > 0) continue;
+  told(`no point was chosen: --only and --from leave none of ${points.length}`);
+  process.exit(2);
 }
 process.exit(failed > 0 ? 1 : 0);
