@@ -7,7 +7,7 @@ import { accessTo } from "../shared/access.ts";
 import { deletionPolicyOf } from "../shared/machine.ts";
 import { adaptersOfVm, annotationOf, isDeleting, isPaused, ownerOf, placementOf } from "../shared/objects.ts";
 import { wasAdopted } from "./adopt.ts";
-import { identify, unknownHosts } from "./identity.ts";
+import { identify, otherHostsMs, unknownHosts } from "./identity.ts";
 import type { Identity } from "./identity.ts";
 import { inTransition, powerDeadline, powerStep } from "./power.ts";
 import { sightOf } from "./present.ts";
@@ -108,7 +108,7 @@ const gone = (scene: Scene): Verdict => {
   const unknown = never || deleted(world.lastJob) || deleted(vm.status?.lastJob) ? [] : unknownHosts(world, hostName);
   if (unknown.length === 0) return release("The machine is gone.");
   const message = `The machine is not on host ${hostName}; it is not known whether it is on ${unknown.join(", ")}.`;
-  return { trio: conditions.waiting("HostUnreachable", message) };
+  return { trio: conditions.waiting("HostUnreachable", message), wakeAfterMs: otherHostsMs };
 };
 
 const remove = (scene: Scene, state: VmState): Verdict => {

@@ -81,6 +81,9 @@ const lostUid = (
   return stamp.uid === vm.metadata.uid ? undefined : stamp.uid;
 };
 
+/** How soon a machine that waits for what other hosts tell is looked at again: their news wake only what is on them. */
+export const otherHostsMs = 10_000;
+
 /** Hosts whose things are not completely known now; `except` names one that is judged elsewhere. */
 export const unknownHosts = (world: World, except?: string): readonly string[] =>
   hostObjects(world)

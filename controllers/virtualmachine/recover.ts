@@ -4,7 +4,7 @@ import { samePath } from "../../src/engine/paths.ts";
 import { diskObject, disksOfVm, leavingDisksOfVm } from "../shared/objects.ts";
 import { createFrom, creationPlan } from "./absent.ts";
 import { consentTo } from "./consent.ts";
-import { unknownHosts } from "./identity.ts";
+import { otherHostsMs, unknownHosts } from "./identity.ts";
 import type { Scene, Verdict } from "./verdict.ts";
 
 /** What keeps a vanished machine from being rebuilt. */
@@ -29,7 +29,7 @@ const judged = (scene: Scene, id: string): Verdict => {
   const unknown = unknownHosts(world);
   if (unknown.length > 0) {
     const message = `Machine ${id} is not on host ${hostName}; it is not known whether it is on ${unknown.join(", ")}.`;
-    return { plan, trio: conditions.waiting("HostUnreachable", message) };
+    return { plan, trio: conditions.waiting("HostUnreachable", message), wakeAfterMs: otherHostsMs };
   }
   const obstacle = chainBroken(scene) ?? disksNotFree(scene);
   if (obstacle) return { plan, trio: conditions.stalled(obstacle.reason, obstacle.message) };

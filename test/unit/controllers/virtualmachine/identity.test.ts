@@ -188,6 +188,7 @@ describe("deletion", () => {
     host(lab, other).reach = { at: "down", since: lab.clock.now(), missed: 3, fault };
     await deleted(lab);
     expect(readyText(vmOf(lab, "web"))).toMatch(new RegExp(`^False HostUnreachable.*${other}`));
+    expect(lab.decide("VirtualMachine", "web").wakeAfterMs, "no news of its own host is due").toBeLessThan(60_000);
   });
 });
 
@@ -257,6 +258,7 @@ describe("a vanished machine", () => {
     await lab.settle();
     expect(readyText(vmOf(lab, "web"))).toMatch(/^False HostUnreachable/);
     expect(host(lab, on).snapshot.vms.size).toBe(0);
+    expect(lab.decide("VirtualMachine", "web").wakeAfterMs, "no news of its own host is due").toBeLessThan(60_000);
   });
 
   test("found again on another host: told, never twice", async () => {
