@@ -3,6 +3,7 @@ import { TransportError, type AgentChannel, type Transport } from "../../engine/
 import { MAX_RESULT_BYTES } from "../../protocol/check.ts";
 import { fault, type Fault } from "../../protocol/errors.ts";
 import { Inbox } from "../inbox.ts";
+import { lastWords } from "../lastWords.ts";
 import { LineSplitter } from "./lines.ts";
 
 /** An agent's program on this machine. Nothing secret may stand in `args`: every user can read them. */
@@ -139,7 +140,6 @@ class ProcessChannel implements AgentChannel {
 
   #ended(code: number | null, signal: string | null): void {
     const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
-    const said = this.#lastErrors.length > 0 ? `; it said last: ${this.#lastErrors.join(" | ")}` : "";
-    this.#inbox.close(fault("HostUnreachable", `the agent process ${how}${said}`));
+    this.#inbox.close(fault("HostUnreachable", `the agent process ${how}${lastWords(this.#lastErrors)}`));
   }
 }

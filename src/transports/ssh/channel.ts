@@ -3,6 +3,7 @@ import type { AgentChannel } from "../../engine/ports.ts";
 import { MAX_RESULT_BYTES } from "../../protocol/check.ts";
 import { fault, type Fault } from "../../protocol/errors.ts";
 import { Inbox } from "../inbox.ts";
+import { lastWords } from "../lastWords.ts";
 import type { Ended, RemoteProcess } from "./process.ts";
 
 /** An agent's session on one SSH channel. */
@@ -57,7 +58,6 @@ export class SshChannel implements AgentChannel {
 
   #ended({ exitCode, said }: Ended): void {
     const how = exitCode === undefined ? "connection to the agent broke" : `agent ended with exit code ${exitCode}`;
-    const words = said.length > 0 ? `; it said last: ${said.join(" | ")}` : "";
-    this.#inbox.close(fault("HostUnreachable", `the ${how}${words}`));
+    this.#inbox.close(fault("HostUnreachable", `the ${how}${lastWords(said)}`));
   }
 }
