@@ -33,6 +33,9 @@ interface Known {
 const isMachine = ({ kind }: Resource): boolean => kind === "VirtualMachine";
 const isPaused = ({ metadata }: Resource): boolean => metadata.annotations?.[annotations.paused] === "true";
 const isDeleting = ({ metadata }: Resource): boolean => metadata.deletionTimestamp !== undefined;
+/** Whether what waits was approved already, and is not taken up yet: its host is silent, or its window closed. */
+export const isApproved = ({ metadata, status }: VirtualMachine): boolean =>
+  status?.planHash !== undefined && metadata.annotations?.[annotations.approve] === status.planHash;
 const statusOf = ({ status }: Resource): { planHash?: string; deletionBatch?: string } => status ?? {};
 
 /** The deployment (or another controller) that made the object and would put back what is changed in it. */
@@ -69,7 +72,7 @@ const known: readonly Known[] = [
     icon: "check",
     needs: "approve",
     fits: (object) => isMachine(object) && statusOf(object).planHash !== undefined,
-    against: () => undefined,
+    against: (object) => (isApproved(object as VirtualMachine) ? "It is approved already." : undefined),
   },
   {
     id: "start",

@@ -36,12 +36,12 @@ export const standingOf = (resource: Resource): Standing => {
   if (isTrue(stalled)) return { id: "stalled", tone: "bad", text: "Stalled", ...told(stalled) };
   if (resource.metadata.deletionTimestamp) return { id: "deleting", tone: "info", text: "Deleting", ...words };
   if (isTrue(conditionOf(resource, "Paused"))) return { id: "paused", tone: "idle", text: "Paused", ...words };
+  if (ready?.status === "Unknown" && ready.reason !== "FirstSight")
+    return { id: "unknown", tone: "warn", text: "Unknown", ...words };
   if (isTrue(restart)) return { id: "approval", tone: "warn", text: "Changes wait", ...told(restart) };
   if (ready?.status === "True" && ready.reason === "ChangesPending")
     return { id: "approval", tone: "warn", text: "Changes wait", ...words };
   if (ready?.status === "True") return { id: "ready", tone: "ok", text: "Ready", ...words };
-  if (ready?.status === "Unknown" && ready.reason !== "FirstSight")
-    return { id: "unknown", tone: "warn", text: "Unknown", ...words };
   if (isTrue(conditionOf(resource, "Reconciling")) || ready?.status !== "False")
     return { id: "working", tone: "info", text: "Working", ...words };
   return { id: "failed", tone: "bad", text: "Not ready", ...words };

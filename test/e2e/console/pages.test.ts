@@ -69,6 +69,12 @@ const views: readonly (readonly [string, View])[] = [
 const go = (page: Page, path: string): Promise<unknown> =>
   page.evaluate(`history.pushState(null, "", ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent("popstate"))`);
 
+const homeOf = async (machine: string, { rig }: ConsoleRig): Promise<string> => {
+  const status = (await rig.object("VirtualMachine", machine))?.status as { host?: string } | undefined;
+  if (status?.host === undefined) throw new Error(`${machine} has no host`);
+  return status.host;
+};
+
 describe("pages of the console", { timeout: long }, () => {
   let console_: ConsoleRig;
 
@@ -127,13 +133,16 @@ describe("pages of the console", { timeout: long }, () => {
 
   it("lists what needs attention: refused and missing documents, stalled objects, offline hosts, changes that wait", async () => {
     const { rig } = console_;
+    // Either host may have got the machine: the other one goes away.
+    const home = await homeOf("web", console_);
+    const away = home === "hv1" ? "hv2" : "hv1";
     await rig.edit("web.yaml", "count: 2", "count: 3");
     await rm(rig.path("legacy.yaml"));
     await writeFile(
       rig.path("bad.yaml"),
       "apiVersion: aetherv.io/v1alpha1\nkind: VirtualMachine\nmetadata: { name: bad }\nspec: {}\n",
     );
-    await rig.admin("offline", "hv2");
+    await rig.admin("offline", away);
     const { page, faults } = await console_.page("admin");
     await page.goto(console_.address("/"));
     const panel = page.getByRole("region", { name: "Needs attention" });
@@ -153,9 +162,36 @@ describe("pages of the console", { timeout: long }, () => {
       .click();
     // It is shut down, changed and started meanwhile.
     await page.getByText("Nothing waits").waitFor({ timeout: 180_000 });
-    const { vms } = await rig.inventory("hv1");
+    const { vms } = await rig.inventory(home);
     expect(vms.find(({ name }) => name === "web")?.cpu.count).toBe(3);
-    await rig.admin("online", "hv2");
+    await rig.admin("online", away);
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  it("takes an approval while the host is away, says what it waits for, and the loop makes the change once it is back", async () => {
+    const { rig } = console_;
+    const home = await homeOf("web", console_);
+    await rig.edit("web.yaml", "count: 3", "count: 4");
+    const { page, faults } = await console_.page("admin");
+    await page.goto(console_.address("/vms/default/web?tab=pending"));
+    const changes = page.getByRole("region", { name: "Changes" });
+    await changes.getByText("spec.cpu.count").waitFor();
+    await rig.admin("offline", home);
+    await page.getByText("Unknown", { exact: true }).waitFor();
+    await page.getByText(/does not answer: .* it said last: the simulated host is offline$/).waitFor();
+    await changes.getByRole("button", { name: "Approve…" }).click();
+    await page
+      .getByRole("dialog")
+      .getByRole("button", { name: /Approve/ })
+      .click();
+    await page.getByText("Approved: they are made as soon as the host answers.").waitFor();
+    expect(await changes.getByRole("button", { name: "Approve…" }).isDisabled()).toBe(true);
+    expect(await violations(page)).toEqual([]);
+    await rig.admin("online", home);
+    await page.getByText("Nothing waits").waitFor({ timeout: 120_000 });
+    const { vms } = await rig.inventory(home);
+    expect(vms.find(({ name }) => name === "web")?.cpu.count).toBe(4);
     expect(faults).toEqual([]);
     await page.context().close();
   });

@@ -53,6 +53,22 @@ describe("what is offered for an object", () => {
       can: ["approve", "shutdown", "turnOff", "save", "restart", "edit", "pause", "delete"],
     },
     {
+      why: "changes are approved and not made yet: there is nothing to approve again",
+      object: machine({
+        metadata: { annotations: { "aetherv.io/approve": "abc" } },
+        status: { powerState: "Running", planHash: "abc" },
+      }),
+      can: ["shutdown", "turnOff", "save", "restart", "edit", "pause", "delete"],
+    },
+    {
+      why: "another plan was approved: this one can be",
+      object: machine({
+        metadata: { annotations: { "aetherv.io/approve": "old" } },
+        status: { powerState: "Running", planHash: "abc" },
+      }),
+      can: ["approve", "shutdown", "turnOff", "save", "restart", "edit", "pause", "delete"],
+    },
+    {
       why: "paused: it can go on",
       object: machine({ metadata: { annotations: { "aetherv.io/paused": "true" } } }),
       can: ["shutdown", "turnOff", "save", "restart", "edit", "resume", "delete"],

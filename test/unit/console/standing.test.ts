@@ -59,6 +59,11 @@ describe("how an object stands", () => {
       id: "unknown",
     },
     {
+      why: "the host does not answer, and a change waits: what waits is no news while nothing is known",
+      status: conditions(["Ready", "Unknown"], ["RestartRequired", "True"]),
+      id: "unknown",
+    },
+    {
       why: "seen for the first time",
       status: conditions(["Ready", "Unknown", "FirstSight"], ["Reconciling", "True"]),
       id: "working",
