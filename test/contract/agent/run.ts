@@ -147,6 +147,19 @@ const setup = (name: string): readonly Step[] => {
   return steps;
 };
 
+const guid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
+
+const textOf = (value: unknown): string => JSON.stringify(value) ?? "";
+
+/** What an inventory lists is a set: where its order hangs on ids, it is another in each run. */
+const inOrder = (key: string, value: unknown): unknown =>
+  key === "upsert" && Array.isArray(value)
+    ? value
+        .map((item: unknown) => ({ item, rank: textOf(item).replaceAll(guid, "") }))
+        .toSorted((a, b) => (a.rank < b.rank ? -1 : 1))
+        .map(({ item }) => item)
+    : value;
+
 /** Ids, addresses and times differ from run to run; the first seen is 1, and so on. */
 const normalised = (world: unknown): string => {
   const names = new Map<string, string>();
@@ -155,8 +168,8 @@ const normalised = (world: unknown): string => {
     names.set(text.toLowerCase(), known);
     return known;
   };
-  return (JSON.stringify(world) ?? "")
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, name)
+  return (JSON.stringify(world, inOrder) ?? "")
+    .replaceAll(guid, name)
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>")
     .replaceAll(/[0-9A-Z]{26}/g, "<job>");
 };
