@@ -284,8 +284,8 @@ export interface HostView {
   readonly snapshot?: SnapshotView | undefined;
   /** What host.validate found wrong with the VMHost's spec; undefined before the first answer. */
   readonly problems?: ValidateData["problems"] | undefined;
-  /** A job queued or running that holds this uid. */
-  job(uid: string): JobInFlight | undefined;
+  /** A job queued or running that holds this uid; `but` is the id of one that is not looked at. */
+  job(uid: string, but?: string): JobInFlight | undefined;
   /** Set while the last job that held this uid ended with its effect unknown and nothing was observed since. */
   uncertain(uid: string): Fault | undefined;
 }
@@ -338,6 +338,11 @@ export interface JobOrder {
   readonly locks: readonly string[];
   readonly deadlineSeconds: number;
   readonly dryRun?: boolean;
+  /**
+   * Asked, with the job's id, before a job is sent that had to wait in line: what it was decided on may be hours old. One that is not
+   * meant any more, or of which that can't be told, is withdrawn. Absent: it is sent all the same.
+   */
+  readonly stillMeant?: (id: string) => Promise<boolean>;
 }
 
 /** How a job ended; `result` is there when the agent answered in a form that could be understood. */
@@ -346,6 +351,8 @@ export interface JobOutcome {
   readonly operation: Operation;
   readonly fault?: Fault;
   readonly result?: JobResult;
+  /** It was never sent: it was not what is wanted any more. */
+  readonly withdrawn?: true;
   readonly finishedAt: Date;
 }
 
@@ -394,7 +401,8 @@ export interface JobRecord {
   readonly finishedAt?: string;
   readonly durationMs?: number;
   readonly percent?: number;
-  readonly status: "queued" | "running" | "success" | "error" | "partial";
+  /** withdrawn: never sent, for it was not wanted any more when its turn came. */
+  readonly status: "queued" | "running" | "success" | "error" | "partial" | "withdrawn";
   readonly code?: string;
   readonly message?: string;
   readonly result?: unknown;

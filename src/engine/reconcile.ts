@@ -12,7 +12,18 @@ import { done, earliest, gone, type Again, type Next } from "./next.ts";
 import { writeObjects } from "./objectWrites.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
-import type { Act, Decision, EventNote, JobOutcome, Key, Kind, ObjectWrite, Resource, World } from "./ports.ts";
+import type {
+  Act,
+  Decision,
+  EventNote,
+  HostView,
+  JobOutcome,
+  Key,
+  Kind,
+  ObjectWrite,
+  Resource,
+  World,
+} from "./ports.ts";
 import { changedFields, progressInterval, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
 
 /** What the reconciler needs to know beyond the ports. */
@@ -144,7 +155,7 @@ export class Reconciler {
     throw new Error(`${keyText(key)}: decisions ask for one write after another without coming to an end`);
   }
 
-  #decide(resource: Resource, kind: Kind): Decision {
+  #decide(resource: Resource, kind: Kind, over: Partial<World> = {}): Decision {
     const key = keyOf(resource);
     const remembered = this.memory.of(key, resource.metadata.uid);
     const placed = resource.metadata.annotations?.[names.host];
@@ -153,7 +164,7 @@ export class Reconciler {
     if (remembered.refused && remembered.refused.cause !== this.#cause(resource, kind)) remembered.refused = undefined;
     const { deferredStatus } = remembered;
     const shown = deferredStatus === undefined ? resource : { ...resource, status: deferredStatus };
-    const decided = kind.decide(shown, this.world(shown));
+    const decided = kind.decide(shown, this.world(shown, over));
     const status = withBatch(shown, decided.status);
     const decision = status === decided.status ? decided : { ...decided, status };
     const host = decision.metadata?.annotations?.[names.host];
@@ -286,10 +297,12 @@ export class Reconciler {
     if (wait > 0) return { do: "again", ms: wait };
     if (this.#parts.hosts.host(act.host)?.job(uid)) return done;
     if (isDestructive(act) && !(await this.#stillMeant(resource, kind, act))) return this.#later(key);
+    const version = wantedVersion(resource);
+    const stillMeant = (id: string): Promise<boolean> => this.#comesUp(key, kind, act, { id, version });
     const cause = this.#cause(resource, kind);
     const { host, locks, deadlineSeconds, step } = act;
     this.counters.jobs += 1;
-    this.#parts.hosts.submit({ key, uid, host, step, locks, deadlineSeconds }, (outcome) => {
+    this.#parts.hosts.submit({ key, uid, host, step, locks, deadlineSeconds, stillMeant }, (outcome) => {
       this.#jobEnded(key, { uid, host, cause, paths: pathsOf([step]), outcome });
     });
     return done;
@@ -307,10 +320,35 @@ export class Reconciler {
     return deepEqual(this.#decide(resource, kind).act, act);
   }
 
+  /** Whether the job, whose turn comes after it had to wait, is what would be decided on now. */
+  async #comesUp(
+    key: Key,
+    kind: Kind,
+    act: Job,
+    job: { readonly id: string; readonly version: string },
+  ): Promise<boolean> {
+    const live = isDestructive(act) ? await this.#parts.store.get(key) : undefined;
+    const cached = this.#parts.store.cache.get(key);
+    if (
+      !cached ||
+      [cached, ...(isDestructive(act) ? [live] : [])].some((one) => !one || wantedVersion(one) !== job.version)
+    )
+      return false;
+    const host = (name: string): HostView | undefined => withoutJob(this.#parts.hosts.host(name), job.id);
+    const now = this.#decide(cached, kind, { host }).act;
+    return (
+      now.do === "job" &&
+      now.host === act.host &&
+      now.step.operation === act.step.operation &&
+      (!isDestructive(act) || deepEqual(now.step.spec, act.step.spec))
+    );
+  }
+
   #jobEnded(key: Key, end: JobEnd): void {
     const { outcome, uid } = end;
     const remembered = this.memory.peek(key);
     if (remembered?.uid !== uid) return;
+    if (outcome.withdrawn) return this.#around.jobDone(key);
     remembered.lastJob = finishedJob(outcome);
     remembered.lastHost = end.host;
     if (outcome.fault) {
@@ -336,6 +374,18 @@ interface JobEnd {
   readonly paths: readonly string[];
   readonly outcome: JobOutcome;
 }
+
+/** The host as it would be seen without this job. */
+const withoutJob = (view: HostView | undefined, id: string): HostView | undefined =>
+  view && {
+    name: view.name,
+    reach: view.reach,
+    agent: view.agent,
+    snapshot: view.snapshot,
+    problems: view.problems,
+    job: (uid) => view.job(uid, id),
+    uncertain: (uid) => view.uncertain(uid),
+  };
 
 const isDeletion = ({ step }: Job): boolean => step.operation.endsWith(".delete");
 const isDestructive = (act: Job): boolean => act.step.destructive === true || isDeletion(act);

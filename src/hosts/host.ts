@@ -111,8 +111,8 @@ export class ManagedHost implements HostView {
     return { inventories: this.#inventories, jobs: this.#jobs.sent, bytes: this.#connection.characters };
   }
 
-  job(uid: string): JobInFlight | undefined {
-    return this.#jobs.of(uid);
+  job(uid: string, but?: string): JobInFlight | undefined {
+    return this.#jobs.of(uid, but);
   }
 
   uncertain(uid: string): Fault | undefined {

@@ -25,6 +25,8 @@ export interface Job extends Slotted {
   heardAt: Date;
   wokenAt?: Date;
   logged: boolean;
+  /** It could not be sent when it was submitted. */
+  waited: boolean;
 }
 
 /**
@@ -37,6 +39,8 @@ export interface JobEnd {
   readonly result?: JobResult;
   /** The result did not come as the reply: what it observed may be older than an inventory taken in since. */
   readonly late?: true;
+  /** Not sent, for it was not meant any more. */
+  readonly withdrawn?: true;
 }
 
 export const isChange = (operation: Operation): boolean => OPERATION_EFFECTS[operation] === "change";
@@ -83,6 +87,7 @@ export const outcomeOf = (job: Job, end: JobEnd, now: Date): JobOutcome => ({
   operation: job.order.step.operation,
   ...(end.fault && { fault: end.fault }),
   ...(end.result && { result: end.result }),
+  ...(end.withdrawn && { withdrawn: end.withdrawn }),
   finishedAt: now,
 });
 
@@ -101,15 +106,17 @@ export const recordOf = (job: Job): JobRecord => ({
   status: job.sentAt ? "running" : "queued",
 });
 
+const notMeant = "It was not sent: when its turn came it was not what is wanted any more.";
+
 /** The record of an ended job. What it observed is the snapshot's, not kept here. */
 export const endedRecord = (job: Job, end: JobEnd, now: Date): JobRecord => {
   const { observed: _, ...data } = end.result?.data ?? {};
-  const message = end.fault?.message ?? end.result?.message;
+  const message = end.withdrawn ? notMeant : (end.fault?.message ?? end.result?.message);
   return {
     ...recordOf(job),
     finishedAt: now.toISOString(),
     durationMs: now.getTime() - (job.sentAt ?? job.queuedAt).getTime(),
-    status: end.result?.status ?? (end.fault ? "error" : "success"),
+    status: end.withdrawn ? "withdrawn" : (end.result?.status ?? (end.fault ? "error" : "success")),
     ...(end.fault && { code: end.fault.code }),
     ...(message !== undefined && message !== "" && { message }),
     ...(Object.keys(data).length > 0 && { result: data }),

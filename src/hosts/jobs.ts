@@ -72,8 +72,8 @@ export class Jobs {
     this.pump();
   }
 
-  of(uid: string): JobInFlight | undefined {
-    const jobs = this.#byUid.get(uid) ?? [];
+  of(uid: string, but?: string): JobInFlight | undefined {
+    const jobs = (this.#byUid.get(uid) ?? []).filter(({ id }) => id !== but);
     const job = jobs.find((held) => held.sentAt) ?? jobs[0];
     return job && inFlight(job);
   }
@@ -94,6 +94,7 @@ export class Jobs {
       ...placeInLine(operation, long ?? false),
       locks: heldBy(order),
       logged: false,
+      waited: false,
     };
     const other = (this.#byUid.get(order.uid) ?? []).find((held) => held.order.uid === order.uid);
     this.#options.journal.put(recordOf(job));
@@ -101,6 +102,7 @@ export class Jobs {
     if (other) return this.#refuse(job, fault("Busy", `${other.order.step.operation} ${other.id} is at work on it`));
     this.#slots.add(job);
     this.pump();
+    job.waited = !this.#slots.running.has(job);
   }
 
   /** Starts what may start. */
@@ -168,6 +170,7 @@ export class Jobs {
   }
 
   async #execute(job: Job): Promise<void> {
+    if (job.waited && !(await this.#stillMeant(job))) return this.#finish(job, { effect: "none", withdrawn: true });
     const now = this.#options.clock.now();
     const { operation, spec } = job.order.step;
     job.sentAt = now;
@@ -186,6 +189,15 @@ export class Jobs {
       };
     }
     this.#finish(job, end);
+  }
+
+  async #stillMeant({ id, order }: Job): Promise<boolean> {
+    try {
+      return (await order.stillMeant?.(id)) ?? true;
+    } catch (error) {
+      this.#options.log.warn({ error, job: id }, "whether a job is still meant can't be told: it is withdrawn");
+      return false;
+    }
   }
 
   async #run(job: Job): Promise<JobEnd> {
@@ -253,9 +265,9 @@ export class Jobs {
     this.#journalEnd(job, end, now);
     this.#release(job);
     if (end.fault?.code === "StaleController") this.#options.onStale(end.fault);
-    // The others that waited for its locks; its own object is woken by the outcome. A refused job has held nobody up.
+    // The others that waited for its locks; its own object is woken by the outcome. A refused job has held nobody up; one that was withdrawn has.
     const others = job.locks.filter((uid) => uid !== job.order.uid);
-    if (end.effect !== "none" && others.length > 0) this.#options.wake(others);
+    if ((end.effect !== "none" || end.withdrawn) && others.length > 0) this.#options.wake(others);
     try {
       job.done(outcomeOf(job, end, now));
     } catch (error) {
@@ -276,6 +288,7 @@ export class Jobs {
 
   #count(job: Job, end: JobEnd): void {
     const name = `${job.order.uid}/${job.order.step.operation}`;
+    if (end.withdrawn) return;
     if (end.fault) this.#attempts.set(name, job.attempt);
     else this.#attempts.delete(name);
   }

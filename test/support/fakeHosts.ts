@@ -33,8 +33,8 @@ export class FakeHost implements HostView {
     this.snapshot = new HostSnapshot(controlPlaneId);
   }
 
-  job(uid: string): JobInFlight | undefined {
-    return this.held.find(({ order }) => order.uid === uid || order.locks.includes(uid))?.job;
+  job(uid: string, but?: string): JobInFlight | undefined {
+    return this.held.find(({ order, job }) => job.id !== but && [order.uid, ...order.locks].includes(uid))?.job;
   }
 
   uncertain(uid: string): Fault | undefined {

@@ -3,8 +3,16 @@ import type { Tone } from "./standing.ts";
 
 export const isActive = (job: JobRecord): boolean => job.status === "queued" || job.status === "running";
 
-export const jobTone = (job: JobRecord): Tone =>
-  job.status === "success" ? "ok" : isActive(job) ? "info" : job.status === "partial" ? "warn" : "bad";
+const tones: Readonly<Record<JobRecord["status"], Tone>> = {
+  queued: "info",
+  running: "info",
+  success: "ok",
+  error: "bad",
+  partial: "warn",
+  withdrawn: "idle",
+};
+
+export const jobTone = (job: JobRecord): Tone => tones[job.status];
 
 const statusWords = {
   queued: "Queued",
@@ -12,6 +20,7 @@ const statusWords = {
   success: "Done",
   error: "Failed",
   partial: "Broken off",
+  withdrawn: "Withdrawn",
 } as const;
 
 export const jobText = (job: JobRecord): string => statusWords[job.status];

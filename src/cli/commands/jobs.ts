@@ -85,7 +85,8 @@ const statusText = ({ colours }: Tools, job: JobRecord): string => {
     case "partial":
       return colours.red(job.code ?? job.status);
     case "queued":
-      return "queued";
+    case "withdrawn":
+      return job.status;
     case "running":
       return colours.yellow(job.percent === undefined ? "running" : `running ${job.percent}%`);
     default:

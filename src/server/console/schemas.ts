@@ -110,7 +110,7 @@ const control: Readonly<Record<string, JsonSchema>> = {
     "finishedAt?": time,
     "durationMs?": number,
     "percent?": number,
-    status: oneOf("queued", "running", "success", "error", "partial"),
+    status: oneOf("queued", "running", "success", "error", "partial", "withdrawn"),
     "code?": text,
     "message?": text,
   }),

@@ -500,6 +500,63 @@ it("no second job is sent while one holds the object, whatever the kind says", a
   expect(stage.hosts.orders).toHaveLength(1);
 });
 
+describe("a job that had to wait in line", () => {
+  const meant = async (): Promise<boolean | undefined> => {
+    const result = stage.hosts.orders.at(-1)?.stillMeant?.(`job-${stage.hosts.orders.length}`);
+    await settle();
+    return await result;
+  };
+  /** A machine whose deletion waits. */
+  const deletionWaits = async (): Promise<void> => {
+    await stage.start();
+    const made = await stage.apply("web");
+    await stage.clock.advance(1000);
+    stage.answer = () => undefined;
+    await stage.store.delete(vmKey("web"), made.metadata.uid);
+    await settle();
+    expect(stage.hosts.orders.at(-1)?.step.operation).toBe("vm.delete");
+  };
+
+  it("is meant while nothing changed", async () => {
+    await deletionWaits();
+    expect(await meant()).toBe(true);
+  });
+
+  it("is not, once somebody asked for something else", async () => {
+    await deletionWaits();
+    await stage.annotate("web", { [annotations.forceOrphan]: "true" });
+    expect(await meant()).toBe(false);
+  });
+
+  it("is not, when the live object is another than the cached one", async () => {
+    await deletionWaits();
+    const real = stage.store.get.bind(stage.store);
+    stage.store.get = async (key) => {
+      const live = await real(key);
+      return live && { ...live, metadata: { ...live.metadata, annotations: { [annotations.paused]: "true" } } };
+    };
+    expect(await meant()).toBe(false);
+  });
+
+  it("is not, once the host has it otherwise than it was decided on", async () => {
+    stage.answer = () => undefined;
+    await stage.start();
+    const made = await stage.apply("web");
+    expect(await meant()).toBe(true);
+    const id = guid(7);
+    stage.hosts.inventory("hv1", { vms: { upsert: [vmState({ id, stamp: stampOf(id, made.metadata.uid) })] } });
+    expect(await meant()).toBe(false);
+  });
+
+  it("is not, once the spec asks for something else, though it harms nobody", async () => {
+    stage.answer = () => undefined;
+    await stage.start();
+    await stage.apply("web");
+    await stage.apply("web", { size: 2 });
+    expect(await meant()).toBe(false);
+  });
+});
+
 describe("a look", () => {
   it("asks the host, and comes again by itself, later each time", async () => {
     const looking: Kind = {

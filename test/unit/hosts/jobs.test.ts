@@ -66,6 +66,57 @@ describe("jobs", () => {
     expect(rig.ends).toEqual(Array(7).fill("ok"));
   });
 
+  describe("that had to wait in line", () => {
+    /** Job 1 holds the lock that job 2 waits for. */
+    const inLine = async (stillMeant: () => Promise<boolean>) => {
+      const rig = await new Rig().start();
+      const open = Promise.withResolvers<Reaction>();
+      rig.script["vm.power"] = ({ resource_spec }) =>
+        (resource_spec["owner"] as { name: string }).name === "vm1" ? open.promise : { data: { observed: {} } };
+      rig.submit(1);
+      rig.submit(2, { locks: ["uid-1"], stillMeant });
+      await rig.pass(100);
+      return { rig, goOn: () => open.resolve({ data: { observed: {} } }) };
+    };
+
+    it("are asked for when their turn comes, not before", async () => {
+      const asked: string[] = [];
+      const { rig, goOn } = await inLine(() => Promise.resolve(asked.push("asked") > 0));
+      expect(asked).toEqual([]);
+      goOn();
+      await rig.pass(100);
+      expect(asked).toEqual(["asked"]);
+      expect(running(rig)).toEqual(["vm1", "vm2"]);
+      expect(rig.ends).toEqual(["ok", "ok"]);
+    });
+
+    it.each([
+      { why: "are not meant any more", stillMeant: () => Promise.resolve(false) },
+      { why: "can't be asked for", stillMeant: () => Promise.reject(new Error("the store is away")) },
+    ])("are withdrawn when they $why: never sent, no fault, and nobody waits for them", async ({ stillMeant }) => {
+      const { rig, goOn } = await inLine(stillMeant);
+      rig.submit(3, { locks: ["uid-2"] });
+      goOn();
+      await rig.pass(100);
+      expect(running(rig)).toEqual(["vm1", "vm3"]);
+      expect(rig.outcomes.find(({ withdrawn }) => withdrawn)).toMatchObject({ operation: "vm.power" });
+      expect(rig.ends).toEqual(["ok", "ok", "ok"]);
+      expect(rig.host.job("uid-2")).toBeUndefined();
+      expect(rig.host.uncertain("uid-2")).toBeUndefined();
+      expect([...rig.records.values()].filter(({ status }) => status === "withdrawn")).toMatchObject([
+        { uid: "uid-2", message: expect.stringContaining("not what is wanted any more") },
+      ]);
+    });
+
+    it("are sent at once without being asked for when there is no line", async () => {
+      const rig = await new Rig().start();
+      rig.submit(1, { stillMeant: () => Promise.resolve(false) });
+      await rig.pass(100);
+      expect(rig.ends).toEqual(["ok"]);
+      expect(running(rig)).toEqual(["vm1"]);
+    });
+  });
+
   it("refuse a second job for an object", async () => {
     const rig = await new Rig().start();
     rig.script["vm.power"] = () => "hang";

@@ -62,7 +62,7 @@ const ofJobs = (jobs: readonly JobRecord[], now: number): readonly Concern[] => 
   const seen = new Set<string>();
   return jobs.flatMap((job): readonly Concern[] => {
     const id = `${job.key.kind}/${job.key.namespace}/${job.key.name}`;
-    if (job.finishedAt === undefined || seen.has(id)) return [];
+    if (job.finishedAt === undefined || job.status === "withdrawn" || seen.has(id)) return [];
     seen.add(id);
     if (job.status === "success" || now - Date.parse(job.finishedAt) > dayMs) return [];
     return [
