@@ -77,6 +77,8 @@ const cutMove = (
   if (!one || !two || more.length > 0) return undefined;
   const alike = one.diskId === two.diskId && one.uid === two.uid && one.size === two.size;
   if (!alike || files.some(({ path }) => snapshot.holders(path).length > 0)) return undefined;
+  // Taken over from a copy made by hand, each is of another object, whatever their identifiers say.
+  if (files.some(({ sidecar }) => sidecar !== undefined && sidecar.uid !== disk.metadata.uid)) return undefined;
   const recorded = files.find(({ path }) => samePath(path, disk.status?.path ?? ""));
   const stays = stayingOf(scene, files, recorded);
   const goes = stays === one ? two : one;
@@ -169,9 +171,11 @@ const hinted = (disk: VirtualDisk, snapshot: SnapshotView): readonly DiskState[]
     ({ sidecar, diskId }) => sidecar?.uid === disk.metadata.uid && (diskId === undefined || diskId === sidecar.diskId),
   );
 
-/** The disk's file in the host's trash. */
+/** The disk's file in the host's trash: what went there last. What a move put away before is older. */
 export const trashOf = (disk: VirtualDisk, snapshot: SnapshotView): TrashItem | undefined =>
-  [...snapshot.trash.values()].find(({ owner }) => owner.uid === disk.metadata.uid);
+  [...snapshot.trash.values()]
+    .filter(({ owner }) => owner.uid === disk.metadata.uid)
+    .toSorted((a, b) => Date.parse(b.deletedAt) - Date.parse(a.deletedAt))[0];
 
 const missingText = (disk: VirtualDisk, snapshot: SnapshotView): string => {
   const trashed = trashOf(disk, snapshot);

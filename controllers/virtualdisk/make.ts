@@ -210,6 +210,9 @@ const sourceFile = (scene: Scene, name: string): File | Blocked => {
   if (at !== undefined && at !== scene.hostName)
     return stalled("HostMismatch", `The source disk ${name} is on host ${at}, this disk on ${scene.hostName}.`);
   const found = find({ ...scene, disk: source });
+  // One of them goes, and what is made from it, or on it, would be in its way.
+  if (found.at === "present" && found.file.twin)
+    return waiting("WaitingForReference", `The source disk ${name} has two files until its move is finished.`);
   if (found.at === "present" && !beingMade(scene, source)) return found.file;
   return waiting("WaitingForReference", `The source disk ${name} is not provisioned yet.`);
 };

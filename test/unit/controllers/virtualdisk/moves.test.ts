@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { annotations } from "../../../../src/api/annotations.ts";
 import type { VirtualDisk } from "../../../../src/api/generated/types.ts";
 import { keyText } from "../../../../src/api/resource.ts";
 import type { LabHost } from "../../../support/lab.ts";
 import { Lab } from "../../../support/lab.ts";
+import { guid } from "../../../support/states.ts";
 import { addHost, addMachine, edit, jobs, put, statusOf, told } from "../stage.ts";
 
 const disk = (lab: Lab) => statusOf<VirtualDisk>(lab, "VirtualDisk", "data");
@@ -152,4 +154,48 @@ describe("a move that was cut off before it put the original away", () => {
     expect(told(lab, "VirtualDisk", "data")).toBe("False/OwnershipAmbiguous");
     expect(jobs(lab)).toEqual([]);
   });
+
+  test("two files that were taken over from a copy made by hand are two objects' files: neither goes", async () => {
+    const { lab, host, path } = await detached();
+    copyBeside(host, path);
+    host.admin((world) => {
+      const { diskId } = world.knownDisk(path);
+      world.putText(`${inFast(path)}.aetherv.json`, { uid: guid(99), diskId });
+    });
+    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "data")).toBe("False/OwnershipAmbiguous");
+    expect(jobs(lab)).toEqual([]);
+  });
+
+  test("nothing is made on the disk before one of its files is gone", async () => {
+    const { lab, host, path } = await detached();
+    copyBeside(host, path);
+    lab.annotate("VirtualDisk", "data", { [annotations.paused]: "true" });
+    edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+    put(lab, "VirtualDisk", "child", {
+      source: { type: "Differencing", parent: { type: "VirtualDisk", name: "data" } },
+    });
+    await lab.settle();
+    expect(told(lab, "VirtualDisk", "child")).toBe("False/WaitingForReference");
+    expect(jobs(lab)).toEqual([]);
+    lab.annotate("VirtualDisk", "data", { [annotations.paused]: "false" });
+    await lab.settle();
+    expect(jobs(lab)).toEqual(["disk.move data", "disk.create child"]);
+    expect(told(lab, "VirtualDisk", "data")).toBe("True/Converged");
+    expect(files(host)).toEqual([inFast(path)]);
+  });
+});
+
+test("of what lies in the trash the file that went last is told, not what a move put away before", async () => {
+  const { lab, host, path } = await detached();
+  edit(lab, "VirtualDisk", "data", { storageClass: "fast" });
+  await lab.settle();
+  const { uid } = lab.get("VirtualDisk", "data").metadata;
+  const owner = { kind: "VirtualDisk" as const, namespace: "default", name: "data", uid };
+  await host.run("disk.delete", { owner, path: inFast(path), retentionSeconds: 3600 }, []);
+  await lab.settle();
+  expect(trashed(host).toSorted()).toEqual([path, inFast(path)].toSorted());
+  const told = [...host.snapshot.trash.values()].find((one) => one.path === disk(lab).trash?.path);
+  expect(told?.originalPath).toBe(inFast(path));
 });
