@@ -93,9 +93,18 @@ export class ObjectTable implements Store {
     return this.#put(next, (row) => metadataWritten(row, next.metadata));
   }
 
-  /** Sets an annotation, or removes it (null): of two that are asked for, the later one stays. Rejects with a ConflictError if the object is gone. */
-  annotate(key: Key, name: string, value: string | null): Promise<Resource> {
-    return this.#wait({ key: keyText(key), change: (row) => annotated(row, name, value) });
+  /**
+   * Sets an annotation, or removes it (null): of two that are asked for, the later one stays. Rejects with a ConflictError if the
+   * object is gone, and with what `admit` throws of the object as it is when its turn comes.
+   */
+  annotate(key: Key, name: string, value: string | null, admit: (row: Row) => void = () => {}): Promise<Resource> {
+    return this.#wait({
+      key: keyText(key),
+      change: (row) => {
+        admit(row);
+        return annotated(row, name, value);
+      },
+    });
   }
 
   putStatus(next: Resource): Promise<Resource> {

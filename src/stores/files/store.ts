@@ -4,7 +4,7 @@ import type { Key, Resource } from "../../api/resource.ts";
 import { ConflictError } from "../../engine/ports.ts";
 import type { Clock, KeyValue, Logger, Random } from "../../engine/ports.ts";
 import { isProtected } from "../rows.ts";
-import type { Birth } from "../rows.ts";
+import type { Birth, Row } from "../rows.ts";
 import { ObjectTable } from "../table.ts";
 import type { Validation } from "../validation.ts";
 import { nextDue } from "./brakes.ts";
@@ -134,16 +134,14 @@ export class FileStore extends ObjectTable {
 
   /** Sets an annotation, or removes it (null). Rejects if the object is not there or a file declares the annotation. */
   setAnnotation(key: Key, name: string, value: string | null): Promise<Resource> {
-    const row = this.row(keyText(key));
     const gone = `${keyText(key)} does not exist`;
-    if (!row) return Promise.reject(new Error(gone));
-    if (Object.hasOwn(row.declared, name)) {
+    // Not before its turn: the sweep before it may take up a file that declares the annotation.
+    const admit = ({ declared }: Row): void => {
+      if (!Object.hasOwn(declared, name)) return;
       const place = this.place(key);
-      return Promise.reject(
-        new Error(`${name} of ${keyText(key)} is set by ${place ? placeText(place) : "its file"}: change it there`),
-      );
-    }
-    return this.annotate(key, name, value).catch((error: unknown) => {
+      throw new Error(`${name} of ${keyText(key)} is set by ${place ? placeText(place) : "its file"}: change it there`);
+    };
+    return this.annotate(key, name, value, admit).catch((error: unknown) => {
       throw error instanceof ConflictError ? new Error(gone, { cause: error }) : error;
     });
   }
