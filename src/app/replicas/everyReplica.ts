@@ -6,6 +6,7 @@ import { ControlError } from "../../server/control.ts";
 import type * as Api from "../../server/control.ts";
 import type { History } from "../control.ts";
 import { isRebuilt, mergeEvents, mergeJob, mergeJobs } from "./merge.ts";
+import { Pauses } from "./pauses.ts";
 
 /** Another replica at work on hosts of its own. */
 export interface Peer {
@@ -67,11 +68,18 @@ export class EveryReplica implements History {
   }
 
   async *jobLog(...[id, options, signal]: Parameters<History["jobLog"]>): AsyncGenerator<LogLine> {
+    const own = await this.#options.own.job(id);
+    // Who sent it has its log: nobody else need be asked, or waited for.
+    if (own && !isRebuilt(own)) return yield* this.#options.own.jobLog(id, options, signal);
     const known = await this.#knowing(id);
     const { from } = known.find(({ answer }) => !isRebuilt(answer)) ?? known[0] ?? { from: this.#options.own };
     yield* from.jobLog(id, options, signal);
   }
 
+  /**
+   * What each tells, as it tells it. Of a job whose host changed hands, who took it over tells the end alone: readers put it to what they
+   * know. Nobody is asked for the rest here: after a rollout it would be hundreds of questions that live news wait behind.
+   */
   async *watchJobs(signal: AbortSignal): AsyncGenerator<JobRecord> {
     const left = new AbortController();
     const following = AbortSignal.any([signal, left.signal]);
@@ -82,8 +90,7 @@ export class EveryReplica implements History {
       .finally(() => news.end());
     const others = this.#followPeers(news, following);
     try {
-      // Of a job whose host changed hands, the new replica knows the end alone.
-      for await (const record of news) yield isRebuilt(record) ? await this.#whole(record) : record;
+      yield* news;
       if (broken !== undefined && !signal.aborted) throw broken;
     } finally {
       left.abort();
@@ -91,24 +98,27 @@ export class EveryReplica implements History {
     }
   }
 
-  async #whole(record: JobRecord): Promise<JobRecord> {
-    return mergeJob([record, ...(await this.#knowing(record.id)).map(({ answer }) => answer)]) ?? record;
-  }
-
   async #follow(history: History, news: Latest<JobRecord>, signal: AbortSignal): Promise<void> {
-    for await (const record of history.watchJobs(signal)) news.put(record.id, record);
+    for await (const record of history.watchJobs(signal)) news.put(newsKey(record), record);
   }
 
   /** Follows each that is alive; one whose stream breaks is begun anew, with the jobs that are under way there. */
   async #followPeers(news: Latest<JobRecord>, signal: AbortSignal): Promise<void> {
     const followed = new Map<string, Promise<void>>();
-    while (!signal.aborted) {
-      for (const { name, history } of this.#options.peers()) {
-        if (followed.has(name)) continue;
-        const ended = this.#follow(history, news, signal).catch(() => undefined);
+    const pauses = new Pauses();
+    for (let round = 0; !signal.aborted; round += 1) {
+      const peers = this.#options.peers();
+      pauses.next(peers);
+      for (const peer of peers) {
+        if (followed.has(peer.name) || pauses.holds(peer)) continue;
+        const begun = round;
+        const ended = this.#follow(peer.history, news, signal).catch(() => undefined);
         followed.set(
-          name,
-          ended.then(() => void followed.delete(name)),
+          peer.name,
+          ended.then(() => {
+            followed.delete(peer.name);
+            pauses.ended(peer, round - begun);
+          }),
         );
       }
       await this.#options.clock.sleep(followMs, signal);
@@ -157,3 +167,6 @@ const missingOf = ({ name, hosts }: Peer, error: unknown): MissingReplica => ({
   hosts: hosts.slice(0, shownHosts),
   hostCount: hosts.length,
 });
+
+/** What was sent and what was rebuilt are both told: neither overtakes the other. */
+const newsKey = (record: JobRecord): string => (isRebuilt(record) ? `${record.id} rebuilt` : record.id);

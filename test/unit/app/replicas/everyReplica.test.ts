@@ -7,6 +7,7 @@ import { mergeEvents, mergeJob, mergeJobs } from "../../../../src/app/replicas/m
 import type { JobRecord } from "../../../../src/engine/ports.ts";
 import { Latest } from "../../../../src/journal/latest.ts";
 import { ControlError, type EventReport } from "../../../../src/server/control.ts";
+import { FakeClock } from "../../../support/clock.ts";
 
 const at = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
 
@@ -228,6 +229,15 @@ describe("every replica", () => {
     expect(texts).toEqual(["of 2"]);
   });
 
+  it("reads a log of its own without a word to the others", async () => {
+    const other = new Known([rebuilt("2")]);
+    const all = across(new Known([job("2")]), peer("b", other), peer("c", silent));
+    const texts: string[] = [];
+    for await (const { text } of all.jobLog("2", { follow: false }, new AbortController().signal)) texts.push(text);
+    expect(texts).toEqual(["of 2"]);
+    expect(other.asked).toEqual([]);
+  });
+
   it(
     "follows all at once, also one whose stream broke or that came later, until it is left",
     { timeout: 60_000 },
@@ -247,14 +257,59 @@ describe("every replica", () => {
       c.put(running("3"));
       b.put(running("5"));
       expect([(await next()).id, (await next()).id].toSorted()).toEqual(["3", "5"]);
-      // Who takes the host over knows the end of it alone.
+      // Who takes the host over knows the end of it alone, and nobody is asked for the rest.
       own.put(rebuilt("4", { status: "error", code: "DiskFull" }));
-      expect(await next()).toMatchObject({ id: "4", status: "error", request: { resource_spec: { cpu: 2 } } });
+      expect(await next()).toMatchObject({ id: "4", status: "error", request: { metadata: { epoch: 0 } } });
+      expect([own.asked, b.asked, c.asked]).toEqual([[], [], []]);
+      // Read together, what was sent and what was rebuilt are both told.
+      b.put(job("6", { message: "done" }));
+      own.put(rebuilt("6"));
+      const both = [await next(), await next()].map(({ id, request }) => [id, request.metadata.epoch]);
+      expect(both.toSorted()).toEqual([
+        ["6", 0],
+        ["6", 3],
+      ]);
       end.abort();
       expect((await news.next()).done).toBe(true);
       expect([own.readers, b.readers, c.readers]).toEqual([0, 0, 0]);
     },
   );
+
+  it("asks one that only waits less and less often, until it has hosts, or its stream lasted", async () => {
+    const clock = new FakeClock();
+    let asks = 0;
+    let waits = true;
+    const there = new Known([]);
+    const history: History = {
+      ...standby,
+      async *watchJobs(signal) {
+        asks += 1;
+        yield* (waits ? standby : there).watchJobs(signal);
+      },
+    };
+    const peers = [peer("b", history, [])];
+    const all = new EveryReplica({ own: new Known([]), peers: () => peers, clock });
+    const end = new AbortController();
+    const news = all.watchJobs(end.signal);
+    const first = news.next();
+    const within = async (seconds: number): Promise<number> => {
+      const before = asks;
+      await clock.advance(seconds * 1000);
+      return asks - before;
+    };
+    await clock.advance(1000);
+    expect(asks, "at once").toBe(1);
+    expect(await within(60), "after 2, 4, 8, 16 and 30 s").toBe(5);
+    expect(await within(300)).toBe(10);
+    peers.splice(0, 1, peer("b", history, ["hv1"]));
+    waits = false;
+    expect(await within(2), "it leads").toBe(1);
+    expect(await within(60)).toBe(0);
+    there.breakStreams();
+    expect(await within(4), "soon: it was there for long").toBe(1);
+    end.abort();
+    expect((await first).done).toBe(true);
+  });
 
   it("ends with an error when its own stream does, which nobody takes for silence", async () => {
     const own = new Known([running("1")]);
