@@ -103,19 +103,36 @@ function Get-PartialPath {
 }
 
 function Rename-Finished {
-    <# .SYNOPSIS Gives the finished partial file its name; never overwrites. #>
+    <#
+    .SYNOPSIS Gives the finished partial file its name; never overwrites. What can't be named is removed.
+    .DESCRIPTION Change tracking files at the target without a disk are of a job that was killed between two renames: they tell nothing of this file.
+    #>
     param([hashtable]$Job, [string]$Partial, [string]$Target)
-    Invoke-Effect -Job $Job -Point 'renamed' -Action {
-        Assert-NotTaken -Path $Target
-        Move-Companion -Path $Partial -Target $Target
-        Move-Item -LiteralPath $Partial -Destination $Target
+    try {
+        Invoke-Effect -Job $Job -Point 'renamed' -Action {
+            Assert-NotTaken -Path $Target
+            foreach ($suffix in $script:Companions) { Remove-FileNow -Path ($Target + $suffix) }
+            Move-Companion -Path $Partial -Target $Target
+            Move-Item -LiteralPath $Partial -Destination $Target
+        }
+    }
+    catch {
+        Remove-Unfinished -Job $Job -Path $Partial
+        throw
     }
 }
 
 function Move-Companion {
-    <# .SYNOPSIS Renames what belongs to a disk's file, before the file itself: a repeat finds the rest. Inside an effect. #>
+    <#
+    .SYNOPSIS Renames what belongs to a disk's file, before the file itself: a repeat finds the rest. Inside an effect.
+    .DESCRIPTION No disk may lie at the target. What lies there beside none gives way to what comes; where nothing comes, it may be what an earlier try brought.
+    #>
     param([string]$Path, [string]$Target)
-    foreach ($suffix in $script:Companions) { if (Test-Path -LiteralPath ($Path + $suffix)) { Move-Item -LiteralPath ($Path + $suffix) -Destination ($Target + $suffix) } }
+    foreach ($suffix in $script:Companions) {
+        if (-not (Test-Path -LiteralPath ($Path + $suffix))) { continue }
+        Remove-FileNow -Path ($Target + $suffix)
+        Move-Item -LiteralPath ($Path + $suffix) -Destination ($Target + $suffix)
+    }
 }
 
 function Set-ReadOnly {
