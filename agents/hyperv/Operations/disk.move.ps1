@@ -20,8 +20,12 @@ function Invoke-DiskMove {
     Assert-PathPart -Text @($spec['owner']['namespace'])
     if (Test-SamePath -Path (Get-FolderOf -Path (Get-FolderOf -Path $file.Path)) -Other $folder) { return Get-Created -Job $Job -Path $file.Path }
     $target = Join-HostPath -Folder (Join-HostPath -Folder $folder -Name $spec['owner']['namespace']) -Name (Get-FileNameOf -Path $file.Path)
+    # What fails may leave a second file there: the control plane must not believe in one.
+    Add-Touched -Job $Job -Disk @($target)
     Assert-Movable -World $world -File $file
     $holder = @(Get-Holder -World $world -Path $file.Path | Where-Object -FilterScript { $_.Direct } | Select-Object -First 1)
+    # Demanded again when the original goes. A checkpoint alone may name it.
+    if ($holder.Count -eq 0) { Assert-NotAttached -World $world -File $file }
     Write-JobProgress -Job $Job -Percent 1 -Text "moving $(Get-FileNameOf -Path $file.Path)"
     if ($holder.Count -gt 0) { Move-AttachedDisk -Job $Job -Vm $holder[0].Vm -File $file -Target $target }
     else { Move-DetachedDisk -Job $Job -File $file -Target $target }
@@ -89,8 +93,14 @@ function Move-DetachedDisk {
     $finish = { Move-ToTrash -Job $Job -File $File -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds'] -CopyAt $Target }
     # A copy that an earlier move finished is not made again, unless either was written since: then it is somebody's to judge.
     if (Test-CopyOf -World $world -Path $Target -File $File) { & $finish; return }
-    Assert-TargetFree -World $world -File $File -Target $Target
-    if ((Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root) { Rename-DetachedDisk -Job $Job -File $File -Target $Target; return }
+    if ((Get-VolumeOf -World $world -Path $File.Path).Root -eq (Get-VolumeOf -World $world -Path $Target).Root) {
+        Assert-TargetFree -World $world -File $File -Target $Target
+        Rename-DetachedDisk -Job $Job -File $File -Target $Target
+        return
+    }
+    Assert-NotTaken -Path $Target
+    Remove-Withdrawn -Job $Job -File $File -Target $Target
+    Assert-TargetFree -World (Get-World -Job $Job) -File $File -Target $Target
     Copy-DetachedDisk -Job $Job -File $File -Entry $copied -Target $Target
     try { & $finish }
     catch {
@@ -111,9 +121,36 @@ function Undo-Copy {
         $world = Get-World -Job $Job
         $copy = Find-Disk -World $world -Path $Target
         if ($null -eq (Find-Disk -World $world -Path $Copied.Path) -or $null -eq $copy -or -not (Test-SameFile -World $world -Path $Target -Entry $Copied)) { return }
-        Move-ToTrash -Job $Job -File $copy -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds']
+        Move-ToTrash -Job $Job -File $copy -RetentionSeconds $Job.Spec['layout']['trashRetentionSeconds'] -Withdrawn $Copied
     }
     catch { Write-JobLog -Job $Job -Level 'warn' -Text "the copy $Target is left: $($_.Exception.Message)" }
+}
+
+function Get-Withdrawn {
+    <#
+    .SYNOPSIS Copies of the file in the trash that an earlier job of this move took back (Undo-Copy).
+    .DESCRIPTION None while the original is not there, and none that anybody has or wrote into: those wait for their time as all the trash does.
+    #>
+    param([hashtable]$World, [hashtable]$File, [string]$Uid, [string]$Target)
+    $original = Find-Disk -World $World -Path $File.Path
+    if ($null -eq $original -or $original.DiskId -ne $File.DiskId) { return }
+    foreach ($entry in (Get-FileTable -World $World).Values) {
+        if (-not (Test-TrashPath -Path $entry.Path) -or -not (Test-DiskPath -Path $entry.Path)) { continue }
+        $manifest = Get-Manifest -World $World -Path $entry.Path
+        if ($null -eq $manifest -or $manifest['withdrawn'] -isnot [System.Collections.IDictionary]) { continue }
+        $noted = $manifest['withdrawn']
+        if ($manifest['owner']['uid'] -cne $Uid -or $manifest['diskId'] -ne $File.DiskId -or -not (Test-SamePath -Path $manifest['originalPath'] -Other $Target)) { continue }
+        if (-not (Test-SamePath -Path $noted['path'] -Other $File.Path) -or $entry.Length -ne $noted['length'] -or $entry.Changed -ne $noted['changed']) { continue }
+        if (Test-Unused -World $World -Path $entry.Path) { $entry.Path }
+    }
+}
+
+function Remove-Withdrawn {
+    <# .SYNOPSIS What such a copy takes is given back before the next one is made: a move that fails again and again would fill the target's volume. #>
+    param([hashtable]$Job, [hashtable]$File, [string]$Target)
+    $which = @{ File = $File; Uid = $Job.Spec['owner']['uid']; Target = $Target }
+    if (@(Get-Withdrawn -World (Get-World -Job $Job) @which).Count -eq 0) { return }
+    Invoke-Effect -Job $Job -Point 'withdrawnRemoved' -Action { foreach ($path in @(Get-Withdrawn -World (Get-World -Job $Job) @which)) { Remove-TrashFolder -Path $path } }
 }
 
 function Test-SameFile {
@@ -142,6 +179,7 @@ function Copy-DetachedDisk {
     $partial = Get-PartialPath -Job $Job -Target $Target -Uid $Job.Spec['owner']['uid']
     try {
         $hash = Invoke-Effect -Job $Job -Point 'copying' -Action {
+            Assert-TrashWritable -Job $Job -File $File
             Confirm-Folder -Path $partial
             foreach ($suffix in $script:Companions) {
                 if (Test-Path -LiteralPath ($File.Path + $suffix)) { $null = Copy-InPiece -Job $Job -From ($File.Path + $suffix) -To ($partial + $suffix) -Begin 1 -End 1 }

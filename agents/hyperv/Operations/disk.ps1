@@ -78,24 +78,15 @@ function Move-ToTrash {
     <#
     .SYNOPSIS Manifest first, then the renames: sidecar and change tracking files (.rct, .mrt) travel with the disk.
     .PARAMETER CopyAt Where a copy lies that takes the file's place: at the last moment it must still hold what the file holds.
+    .PARAMETER Withdrawn The file is this job's own copy of that one, which stays: noted, so that the next copy replaces it.
     #>
-    param([hashtable]$Job, [hashtable]$File, [long]$RetentionSeconds, [string]$CopyAt = '')
-    $owner = $Job.Spec['owner']
-    $volume = Get-VolumeOf -World (Get-World -Job $Job) -Path $File.Path
-    if ($null -eq $volume) { Stop-Operation -Code 'HyperVError' -Message "$($File.Path) is on no volume" }
-    $folder = Join-HostPath -Folder (Join-HostPath -Folder $volume.Root -Name $script:TrashFolder) -Name $Job.Id
-    $now = [DateTime]::UtcNow
-    $manifest = [ordered]@{
-        originalPath = $File.Path
-        owner = $owner
-        diskId = $File.DiskId
-        deletedAt = Get-AgentTime -At $now
-        purgeAt = Get-AgentTime -At $now.AddSeconds($RetentionSeconds)
-    }
+    param([hashtable]$Job, [hashtable]$File, [long]$RetentionSeconds, [string]$CopyAt = '', [hashtable]$Withdrawn = $null)
+    $folder = Get-TrashFolderFor -World (Get-World -Job $Job) -Path $File.Path -Name $Job.Id
+    $manifest = New-Manifest -Job $Job -File $File -RetentionSeconds $RetentionSeconds
+    if ($null -ne $Withdrawn) { $manifest['withdrawn'] = [ordered]@{ path = $Withdrawn.Path; length = $Withdrawn.Length; changed = $Withdrawn.Changed } }
     Invoke-Effect -Job $Job -Point 'manifest' -Action {
-        Remove-BareManifest -World (Get-World -Job $Job) -Uid $owner['uid'] -Path $File.Path
-        $null = New-Item -ItemType 'Directory' -Path $folder -Force
-        Write-JsonFile -Path (Join-HostPath -Folder $folder -Name $script:ManifestName) -Value $manifest
+        Remove-BareManifest -World (Get-World -Job $Job) -Uid $Job.Spec['owner']['uid'] -Path $File.Path
+        Write-Manifest -Folder $folder -Manifest $manifest
     }
     Invoke-Effect -Job $Job -Point 'trashed' -Action {
         $world = Get-World -Job $Job
@@ -108,6 +99,41 @@ function Move-ToTrash {
             if (Test-Path -LiteralPath $beside) { Move-Item -LiteralPath $beside -Destination (Join-HostPath -Folder $folder -Name (Get-FileNameOf -Path $beside)) }
         }
     }
+}
+
+function Get-TrashFolderFor {
+    <# .SYNOPSIS A folder of the trash on the file's own volume. #>
+    param([hashtable]$World, [string]$Path, [string]$Name)
+    $volume = Get-VolumeOf -World $World -Path $Path
+    if ($null -eq $volume) { Stop-Operation -Code 'HyperVError' -Message "$Path is on no volume" }
+    return Join-HostPath -Folder (Join-HostPath -Folder $volume.Root -Name $script:TrashFolder) -Name $Name
+}
+
+function New-Manifest {
+    param([hashtable]$Job, [hashtable]$File, [long]$RetentionSeconds)
+    $now = [DateTime]::UtcNow
+    return [ordered]@{
+        originalPath = $File.Path
+        owner = $Job.Spec['owner']
+        diskId = $File.DiskId
+        deletedAt = Get-AgentTime -At $now
+        purgeAt = Get-AgentTime -At $now.AddSeconds($RetentionSeconds)
+    }
+}
+
+function Write-Manifest {
+    <# .SYNOPSIS Makes the folder of the trash with its manifest. Inside an effect. #>
+    param([string]$Folder, [System.Collections.IDictionary]$Manifest)
+    $null = New-Item -ItemType 'Directory' -Path $Folder -Force
+    Write-JsonFile -Path (Join-HostPath -Folder $Folder -Name $script:ManifestName) -Value $Manifest
+}
+
+function Assert-TrashWritable {
+    <# .SYNOPSIS Fails as Move-ToTrash would where its manifest can't be written: one is, and goes at once; what a kill leaves of it the next purge takes. Inside an effect. #>
+    param([hashtable]$Job, [hashtable]$File)
+    $folder = Get-TrashFolderFor -World (Get-World -Job $Job) -Path $File.Path -Name "$($Job.Id).probe"
+    Write-Manifest -Folder $folder -Manifest (New-Manifest -Job $Job -File $File -RetentionSeconds 0)
+    Remove-TrashFolder -Path (Join-HostPath -Folder $folder -Name $script:ManifestName)
 }
 
 function Get-BareManifest {

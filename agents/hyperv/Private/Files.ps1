@@ -271,6 +271,12 @@ function Test-OpenAlone {
     catch [System.IO.IOException] { return $false }
 }
 
+function Test-Unused {
+    <# .SYNOPSIS Whether no machine, no checkpoint, no child and no program has the file. #>
+    param([hashtable]$World, [string]$Path)
+    return @(Get-Holder -World $World -Path $Path).Count -eq 0 -and @(Get-Child -World $World -Path $Path).Count -eq 0 -and (Test-OpenAlone -Path $Path)
+}
+
 function Read-SmallText {
     <# .SYNOPSIS A small JSON file's content, cached; $null when it is not there or no JSON object. #>
     param([hashtable]$World, [string]$Path)

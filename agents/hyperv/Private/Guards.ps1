@@ -141,6 +141,7 @@ function Assert-NotAttached {
     foreach ($holder in @(Get-Holder -World $World -Path $File.Path)) {
         $how = 'a parent of a disk of'
         if ($holder.Direct) { $how = 'attached to' }
+        elseif ($null -eq $holder.Disk) { $how = 'held by a checkpoint of' }
         Stop-Operation -Code 'DiskInUse' -Message "$($File.Path) is $how $($holder.Vm.Name)"
     }
 }

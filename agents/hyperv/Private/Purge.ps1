@@ -65,7 +65,7 @@ function Remove-ExpiredTrash {
     $disks = @($world.Files.Values | Where-Object -FilterScript { (Test-DiskPath -Path $_.Path) -and (Test-UnderPath -Path $_.Path -Folder $folder) })
     foreach ($disk in $disks) {
         $file = Get-KnownDisk -World $world -Path $disk.Path
-        if (@(Get-Holder -World $world -Path $file.Path).Count -gt 0 -or @(Get-Child -World $world -Path $file.Path).Count -gt 0 -or -not (Test-OpenAlone -Path $file.Path)) {
+        if (-not (Test-Unused -World $world -Path $file.Path)) {
             Write-JobLog -Job $Job -Level 'warn' -Text "$($file.Path) is still in use and stays in the trash"
             return
         }

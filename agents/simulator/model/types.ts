@@ -167,4 +167,6 @@ export interface TrashManifest {
   readonly diskId: string;
   readonly deletedAt: string;
   readonly purgeAt: string;
+  /** The file that a move copied, and whose copy it took back: the next copy of it replaces this one. */
+  readonly withdrawn?: string;
 }

@@ -141,7 +141,9 @@ export const bareManifests = (world: World): readonly { readonly path: string; r
 
 export const trashItem = (world: World, file: DiskFile): TrashItem | undefined => {
   const manifest = isTrash(file.path) ? manifestOf(world, file.path) : undefined;
-  return manifest && { path: file.path, ...manifest, size: file.size, fileSize: file.fileSize };
+  if (!manifest) return undefined;
+  const { originalPath, owner, diskId, deletedAt, purgeAt } = manifest;
+  return { path: file.path, originalPath, owner, diskId, deletedAt, purgeAt, size: file.size, fileSize: file.fileSize };
 };
 
 /** Whether an inventory shows the file as a disk: below a managed path, or in a machine's chain. */

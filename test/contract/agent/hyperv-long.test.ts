@@ -1,11 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdir, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensurePowerShell } from "../../../scripts/rigs/powershell.mjs";
 import type { JobResult, SessionLine } from "../../../src/protocol/generated/types.ts";
-import { editHost, makeDisk, makeHost, readDisk } from "../../rigs/hyperv/host.ts";
+import { editHost, makeDisk, makeHost, readDisk, realPath } from "../../rigs/hyperv/host.ts";
 import { fixtures } from "./cases.ts";
 import { AgentSession } from "./hyperv/session.ts";
 import { makeBundle } from "./hyperv/start.ts";
@@ -20,7 +21,8 @@ const TIMEOUT = 180_000;
 const PIECES = 12;
 const PIECE_MS = 400;
 
-const { layout } = fixtures.values as { layout: object };
+const { layout } = fixtures.values as { layout: { storageClasses: { name: string; path: string }[] } };
+const { storageClasses } = layout;
 let ids = 0;
 const request = (operation: string, resource_spec: object, correlation_id = String((ids += 1)).padStart(26, "0")) => ({
   operation,
@@ -41,7 +43,7 @@ const disk = (digit: number) => ({
   kind: "VirtualDisk",
   namespace: "default",
   name: "os",
-  uid: `${digit}eeeeeee-0000-4000-8000-${String(process.pid).padStart(12, "0")}`,
+  uid: `${digit.toString(16).padStart(2, "0")}eeeeee-0000-4000-8000-${String(process.pid).padStart(12, "0")}`,
 });
 const clone = (digit: number, source: object = { image: "big" }, more: object = {}) =>
   request("disk.clone", { owner: disk(digit), layout, storageClass: "fast", source, ...more });
@@ -247,6 +249,167 @@ else
       },
       TIMEOUT,
     );
+
+    describe("a detached disk's move", () => {
+      const withNear = { ...layout, storageClasses: [...storageClasses, { name: "near", path: "D:\\Near" }] };
+      const trashes = ["C/AetherV.Trash", "D/AetherV.Trash"];
+      /** A blank disk of its own, with the move of it to the other volume. */
+      const made = async (digit: number) => {
+        const blank = { owner: disk(digit), layout, storageClass: "fast", type: "Blank", size: 2 ** 30 };
+        const from = String((await ask("disk.create", blank)).data["path"]);
+        const target = from.replace("D:\\Fast", "C:\\Slow");
+        return { from, target, move: { owner: disk(digit), path: from, layout, storageClass: "slow" } };
+      };
+      const strike = (type: string, after: string, path: string) =>
+        writeFile(faultFile, JSON.stringify({ operation: "disk.move", type, after, path }));
+      const effectsOf = ({ logs }: JobResult): string[] =>
+        (logs ?? []).flatMap(({ text }) => (text.startsWith("done: ") ? [text.slice("done: ".length)] : []));
+      const text = (path: string): string => readFileSync(realPath(root, path), "utf8");
+
+      test(
+        "takes a copy that an earlier try withdrew out of the trash before it makes another; one that somebody wrote into stays",
+        async () => {
+          const { from, move } = await made(10);
+          const failed = async (): Promise<string[]> => {
+            await strike("written", "renamed", from);
+            const result = await ask("disk.move", move);
+            expect(result).toMatchObject({ code: "Busy" });
+            expect(filesOf(move.owner.uid)).toEqual([expect.stringMatching(/^D\/Fast\//)]);
+            return filesOf(move.owner.uid, trashes);
+          };
+          const first = await failed();
+          expect(first).toHaveLength(1);
+          const second = await failed();
+          expect(second).toHaveLength(1);
+          expect(second).not.toEqual(first);
+          await utimes(join(root, second[0] ?? ""), new Date(), new Date());
+          expect(await failed()).toEqual(expect.arrayContaining(second));
+          expect(filesOf(move.owner.uid, trashes)).toHaveLength(2);
+        },
+        TIMEOUT,
+      );
+
+      test(
+        "leaves in the trash what a delete or an earlier move put there, of the same name",
+        async () => {
+          const { from, target, move } = await made(11);
+          const there = await ask("disk.move", move);
+          const back = { ...move, path: target, storageClass: "fast" };
+          expect([there, await ask("disk.move", back)]).toMatchObject([{ status: "success" }, { status: "success" }]);
+          expect(await ask("disk.move", move)).toMatchObject({ status: "success" });
+          expect(filesOf(move.owner.uid, trashes)).toHaveLength(3);
+          expect(existsSync(realPath(root, from))).toBe(false);
+        },
+        TIMEOUT,
+      );
+
+      test.each(["slow", "near"])(
+        "to %s is refused before anything is copied or renamed when a checkpoint alone names the file",
+        async (storageClass) => {
+          const digit = storageClass === "slow" ? 12 : 13;
+          const { from, move } = await made(digit);
+          const vm = {
+            owner: { ...disk(digit), kind: "VirtualMachine", name: `vm${digit}` },
+            layout,
+            generation: 2,
+            config: { name: `vm${digit}`, memory: { startupBytes: 2 ** 30 } },
+          };
+          const id = String((await ask("vm.create", vm)).data["vmId"]);
+          const drive = { controllerType: "SCSI", controllerNumber: 0, controllerLocation: 0, path: from };
+          await editHost(root, (host) => {
+            const machine = host.vms?.find((one) => one["id"] === id) ?? {};
+            machine["checkpoints"] = [
+              {
+                id: randomUUID(),
+                name: "applied away",
+                parentId: null,
+                creationTime: new Date().toISOString(),
+                snapshotType: "Standard",
+                drives: [drive],
+              },
+            ];
+          });
+          const result = await ask("disk.move", { ...move, layout: withNear, storageClass });
+          expect(result).toMatchObject({ status: "error", code: "DiskInUse" });
+          expect(filesOf(move.owner.uid, ["D/Fast", "D/Near", "C/Slow", ...trashes])).toEqual([
+            expect.stringMatching(/^D\/Fast\//),
+          ]);
+        },
+        TIMEOUT,
+      );
+
+      test(
+        "is refused before anything is copied when the original's trash can't be written",
+        async () => {
+          const { move } = await made(14);
+          const trash = join(root, "D/AetherV.Trash");
+          await mkdir(trash, { recursive: true });
+          await rename(trash, `${trash}.aside`);
+          await writeFile(trash, "no folder");
+          try {
+            const result = await ask("disk.move", move);
+            expect(result.status).toBe("error");
+            expect(effectsOf(result)).toEqual([]);
+            expect(filesOf(move.owner.uid, ["D/Fast", "C/Slow", "C/AetherV.Trash"])).toEqual([
+              expect.stringMatching(/^D\/Fast\//),
+            ]);
+          } finally {
+            await rm(trash);
+            await rename(`${trash}.aside`, trash);
+          }
+          expect(await ask("disk.move", move)).toMatchObject({ status: "success" });
+          expect((await readdir(trash)).filter((name) => name.endsWith(".probe"))).toEqual([]);
+        },
+        TIMEOUT,
+      );
+
+      test.each([
+        { why: "gives way to the disk's own", digit: 15, own: true },
+        { why: "goes where the disk has none", digit: 16, own: false },
+      ])(
+        "change tracking that a kill left at the new place $why",
+        async ({ digit, own }) => {
+          const { from, target, move } = await made(digit);
+          await mkdir(join(root, "C/Slow/default"), { recursive: true });
+          for (const end of [".rct", ".mrt"]) {
+            if (own) await writeFile(realPath(root, from + end), `own ${end}`);
+            await writeFile(realPath(root, target + end), "left over");
+          }
+          expect(await ask("disk.move", move)).toMatchObject({ status: "success", data: { path: target } });
+          for (const end of [".rct", ".mrt"])
+            if (own) expect(text(target + end)).toBe(`own ${end}`);
+            else expect(existsSync(realPath(root, target + end))).toBe(false);
+        },
+        TIMEOUT,
+      );
+
+      test(
+        "leaves no partial copy when the name is taken at the last moment, and tells what lies there",
+        async () => {
+          const { target, move } = await made(17);
+          await strike("taken", "copying", target);
+          const result = await ask("disk.move", move);
+          expect(result).toMatchObject({ code: "NameConflict" });
+          expect(filesOf(move.owner.uid, ["C/Slow"])).toEqual([expect.not.stringContaining("partial")]);
+          expect(text(target)).toBe("of somebody else");
+        },
+        TIMEOUT,
+      );
+
+      test(
+        "that leaves two files tells both",
+        async () => {
+          const { from, target, move } = await made(18);
+          // Broken off after the copy has its name: nothing is taken back.
+          await strike("broken", "renamed", target);
+          const result = await ask("disk.move", move);
+          expect(result).toMatchObject({ status: "partial", code: "HyperVError" });
+          const { observed } = result.data as { observed: { disks: { upsert: { path: string }[] } } };
+          expect(observed.disks.upsert.map(({ path }) => path).toSorted()).toEqual([target, from]);
+        },
+        TIMEOUT,
+      );
+    });
 
     test(
       "a conversion, its session killed: exactly one valid disk",

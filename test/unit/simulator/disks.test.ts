@@ -114,9 +114,9 @@ describe("a copy whose original has to stay after all", () => {
   const target = `C:\\Slow\\default\\data.${data.uid}.vhdx`;
   const move = { owner: data, path, layout: fast, storageClass: "slow" };
   const write = (bench: Bench): void => change(bench, path, { size: 2 * GiB, writtenAt: "2026-02-01T00:00:00Z" });
-  /** Moves the disk, of which both files are changed once the copy has its name. */
-  const movedWhile = async (touch: (bench: Bench) => void) => {
-    const { bench, send } = await made();
+  let agents = 1;
+  /** Moves the disk on a host, of which both files are changed once the copy has its name. */
+  const moveWhile = async (bench: Bench, touch: (bench: Bench) => void): Promise<JobResult> => {
     let isDone = false;
     const betweenEffects = (): Promise<void> => {
       if (!isDone && paths(bench).includes(target)) {
@@ -125,9 +125,14 @@ describe("a copy whose original has to stay after all", () => {
       }
       return Promise.resolve();
     };
-    const result = await bench.send(bench.agent("p2", { betweenEffects }), bench.request("disk.move", move));
+    const agent = bench.agent(`p${(agents += 1)}`, { betweenEffects });
+    const result = await bench.send(agent, bench.request("disk.move", move));
     expect(isDone).toBe(true);
-    return { bench, send, code: codeOf(result) };
+    return result;
+  };
+  const movedWhile = async (touch: (bench: Bench) => void) => {
+    const { bench, send } = await made();
+    return { bench, send, code: codeOf(await moveWhile(bench, touch)) };
   };
   const inTrash = (bench: Bench): readonly string[] =>
     paths(bench).filter((one) => one.includes("AetherV.Trash") && one.endsWith(".vhdx"));
@@ -146,6 +151,25 @@ describe("a copy whose original has to stay after all", () => {
     expect(code).toBe("DiskInUse");
     expect(inTrash(bench)).toEqual([expect.stringMatching(/^C:/)]);
     expect([paths(bench).includes(path), paths(bench).includes(target)]).toEqual([true, false]);
+  });
+
+  test("gives way to the next one, so that a move that fails again and again fills no volume", async () => {
+    const { bench, send } = await movedWhile(write);
+    const [first] = inTrash(bench);
+    const again = (on: Bench): void => change(on, path, { writtenAt: "2026-02-02T00:00:00Z" });
+    expect(codeOf(await moveWhile(bench, again))).toBe("Busy");
+    const [second, ...more] = inTrash(bench);
+    expect([second === first, more]).toEqual([false, []]);
+    await send("host.inventory", { layout: fast });
+    expect(paths(bench)).toContain(second);
+  });
+
+  test("stays in the trash when somebody wrote into it there", async () => {
+    const { bench, send } = await movedWhile(write);
+    const [first = ""] = inTrash(bench);
+    change(bench, first, { writtenAt: "2030-01-01T00:00:00Z" });
+    expect(codeOf(await send("disk.move", move))).toBeUndefined();
+    expect(inTrash(bench)).toEqual(expect.arrayContaining([first]));
   });
 
   test.each([

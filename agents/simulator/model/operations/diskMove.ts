@@ -12,11 +12,13 @@ import {
 } from "../guards.ts";
 import type { Answer, Job } from "../job.ts";
 import { isOwnDisk, ownedDisk } from "../ownership.ts";
-import { COMPANIONS, fileName, folderOf, join, nameUid, samePath, SIDECAR } from "../paths.ts";
+import { COMPANIONS, fileName, folderOf, isTrash, join, nameUid, samePath, SIDECAR } from "../paths.ts";
 import type { DiskFile } from "../types.ts";
+import { manifestOf } from "../views.ts";
 import type { World } from "../world.ts";
 import { removePartials, takeCopyTime } from "./copy.ts";
 import { created, extension, writeSidecar } from "./diskFiles.ts";
+import { removeTrash } from "./purge.ts";
 import { intoTrash } from "./trash.ts";
 
 type MoveJob = Job<"disk.move">;
@@ -49,8 +51,12 @@ const checkMove = (world: World, file: DiskFile): void => {
   for (const { vm } of world.holders(file.path)) refuseSavedOrPaused(vm, "moving its disk");
 };
 
-const checkTarget = (world: World, file: DiskFile, target: string): void => {
+const refuseTaken = (world: World, target: string): void => {
   if (world.file(target)) fail("NameConflict", `${target} exists already`);
+};
+
+const checkTarget = (world: World, file: DiskFile, target: string): void => {
+  refuseTaken(world, target);
   requireSpace(world, target, file.fileSize);
 };
 
@@ -80,7 +86,11 @@ export const move = async (job: MoveJob): Promise<Answer> => {
   const { file, target, attached } = job.read((world) => {
     const found = ownedDisk(world, spec);
     const to = moveTo(world, found, folder, spec.owner.namespace);
-    if (!samePath(to, found.path)) checkMove(world, found);
+    if (!samePath(to, found.path)) {
+      // What fails may leave a second file there: the control plane must not believe in one.
+      job.touchDisk(to);
+      checkMove(world, found);
+    }
     return { file: found, target: to, attached: world.holders(found.path).length > 0 };
   });
   if (samePath(target, file.path)) return created(job, file.path);
@@ -153,12 +163,36 @@ const withdraw = async (job: MoveJob, file: DiskFile, target: string): Promise<v
     refuseAttached(world, now);
     if (!isSameContent(now, file)) fail("Busy", `${now.path} was written since it was made`);
   };
-  await intoTrash(job, copy, { owner, retentionSeconds: layout.trashRetentionSeconds, check }).catch(() => undefined);
+  const retentionSeconds = layout.trashRetentionSeconds;
+  await intoTrash(job, copy, { owner, retentionSeconds, withdrawn: file.path, check }).catch(() => undefined);
+};
+
+/** Copies of the file that an earlier job of this move took back; none that anybody has or wrote into. */
+const withdrawnCopies = (world: World, uid: string, file: DiskFile, target: string): readonly DiskFile[] =>
+  world.disks().filter((copy) => {
+    const manifest = isTrash(copy.path) ? manifestOf(world, copy.path) : undefined;
+    if (manifest?.withdrawn === undefined || manifest.owner.uid !== uid) return false;
+    if (!samePath(manifest.withdrawn, file.path) || !samePath(manifest.originalPath, target)) return false;
+    const untouched = copy.diskId === file.diskId && (copy.writtenAt ?? "") <= manifest.deletedAt;
+    const isHeld = world.holders(copy.path).length > 0 || world.children(copy.path).length > 0;
+    return untouched && copy.openBy === undefined && !isHeld;
+  });
+
+/** What they take is given back before the next copy is made: a move that fails again and again would fill the target's volume. */
+const removeWithdrawn = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
+  const { uid } = job.spec.owner;
+  if (job.read((world) => withdrawnCopies(world, uid, file, target)).length === 0) return;
+  await job.effect("withdrawnRemoved", (world) => {
+    if (world.disk(file.path)?.diskId !== file.diskId) return;
+    for (const { path } of withdrawnCopies(world, uid, file, target)) removeTrash(world, path);
+  });
 };
 
 const copied = async (job: MoveJob, file: DiskFile, target: string): Promise<void> => {
   const { owner } = job.spec;
-  job.read((world) => checkTarget(world, file, target));
+  job.read((world) => refuseTaken(world, target));
+  await removeWithdrawn(job, file, target);
+  job.read((world) => requireSpace(world, target, file.fileSize));
   await removePartials(job, owner.uid);
   const partial = join(folderOf(target), `${owner.uid}.${job.id}.partial.${extension(file.format)}`);
   await job.effect("copying", (world) => {
@@ -176,7 +210,7 @@ const copied = async (job: MoveJob, file: DiskFile, target: string): Promise<voi
     fail("Busy", `${file.path} was written while it was copied`);
   }
   await job.effect("verified", (world) => {
-    if (world.file(target)) fail("NameConflict", `${target} exists already`);
+    refuseTaken(world, target);
     world.renameFile(partial, target);
   });
 };

@@ -36,7 +36,8 @@ const nextClock = (before: PurgeClock | undefined, now: number): PurgeClock => {
   return { seenAt: now, notBefore: before?.notBefore ?? 0 };
 };
 
-const removeTrash = (world: World, path: string): void => {
+/** A disk of the trash, with what lies beside it. */
+export const removeTrash = (world: World, path: string): void => {
   const folder = folderOf(path);
   world.removeDisk(path);
   world.removeFile(join(folder, "manifest.json"));

@@ -9,6 +9,8 @@ import type { World } from "../world.ts";
 interface Disposal {
   readonly owner: Owner;
   readonly retentionSeconds: number;
+  /** See TrashManifest. */
+  readonly withdrawn?: string;
   /** Throws when the file must stay, at the very moment that it would go. */
   readonly check: (world: World, file: DiskFile) => void;
 }
@@ -17,7 +19,7 @@ interface Disposal {
 export const intoTrash = async (
   job: Job,
   file: DiskFile,
-  { owner, retentionSeconds, check }: Disposal,
+  { owner, retentionSeconds, withdrawn, check }: Disposal,
 ): Promise<void> => {
   const volume = job.read((world) => world.volumeOf(file.path)) ?? fail("HyperVError", `${file.path} is on no volume`);
   const folder = join(volume.root, TRASH_FOLDER, job.id);
@@ -27,6 +29,7 @@ export const intoTrash = async (
     diskId: file.diskId,
     deletedAt: job.time(),
     purgeAt: new Date(job.now() + retentionSeconds * 1000).toISOString(),
+    ...(withdrawn === undefined ? {} : { withdrawn }),
   };
   await job.effect("manifest", (world) => {
     // Of an earlier, interrupted delete of the same file, or of one that was restored.

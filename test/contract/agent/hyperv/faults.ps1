@@ -34,7 +34,11 @@ function Complete-Effect {
         [System.IO.File]::Delete($file)
         [System.IO.File]::SetLastWriteTimeUtc((Resolve-HostPath -Path $fault['path']), [DateTime]::UtcNow)
     }
-    if ($fault['type'] -eq 'partial') {
+    if ($fault['type'] -eq 'taken' -and $Point -eq $fault['after']) {
+        [System.IO.File]::Delete($file)
+        [System.IO.File]::WriteAllText((Resolve-HostPath -Path $fault['path']), 'of somebody else')
+    }
+    if ($fault['type'] -eq 'partial' -or ($fault['type'] -eq 'broken' -and $Point -eq $fault['after'])) {
         [System.IO.File]::Delete($file)
         Stop-Operation -Code 'HyperVError' -Message "the job broke off after $Point"
     }
