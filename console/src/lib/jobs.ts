@@ -11,6 +11,32 @@ const listed = 300;
 const heardMs = 15_000;
 const batchMs = 100;
 
+/** From what the host's agent remembers: it has the job's true end, and nothing of its request. */
+const isRebuilt = ({ request }: JobRecord): boolean => request.metadata.epoch === 0;
+
+/**
+ * What is known of a job with what is told of it now. A list may come later than what the stream told since it was asked for: no job that
+ * ended is under way again. Who took a host over knows the end better, who sent the job all else.
+ */
+const together = (known: JobRecord | undefined, told: JobRecord): JobRecord => {
+  if (!known) return told;
+  if (isRebuilt(told) !== isRebuilt(known)) return isRebuilt(told) ? withEnd(known, told) : withEnd(told, known);
+  return known.finishedAt !== undefined && told.finishedAt === undefined ? known : told;
+};
+
+const withEnd = (sent: JobRecord, rebuilt: JobRecord): JobRecord => {
+  if (rebuilt.finishedAt === undefined || sent.status === rebuilt.status) return sent;
+  const { code: _, message: __, percent: ___, result: ____, ...rest } = sent;
+  const { status, finishedAt, code, durationMs } = rebuilt;
+  return {
+    ...rest,
+    status,
+    finishedAt,
+    ...(durationMs === undefined ? {} : { durationMs }),
+    ...(code === undefined ? {} : { code }),
+  };
+};
+
 /** Jobs of the control plane, newest first; followed while a page shows them. */
 class Jobs {
   readonly list = new Cell<readonly JobRecord[]>([]);
@@ -50,7 +76,7 @@ class Jobs {
         this.ready.current = true;
         for await (const job of messages<JobRecord>("/v1/jobs/watch", signal)) {
           attempt = 0;
-          this.#byId.set(job.id, job);
+          this.#take(job);
           this.#timer ??= setTimeout(() => this.#show(), batchMs);
         }
       } catch (error) {
@@ -62,8 +88,12 @@ class Jobs {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    for (const job of await this.#read(listed, signal)) this.#byId.set(job.id, job);
+    for (const job of await this.#read(listed, signal)) this.#take(job);
     this.#show();
+  }
+
+  #take(job: JobRecord): void {
+    this.#byId.set(job.id, together(this.#byId.get(job.id), job));
   }
 
   async #hear(signal: AbortSignal): Promise<void> {
