@@ -6,24 +6,14 @@ import { driftNow, pathsOf, without } from "./drift.ts";
 import { deepEqual } from "./equal.ts";
 import { faultCause, Memory, wantedVersion, type Remembered } from "./memory.ts";
 import { finishedJob, nextFault } from "./faultGate.ts";
+import { isDeletion, isDestructive, jobNote, sameJob, withoutJob, type Job, type JobEnd } from "./jobs.ts";
 import { withBatch } from "./massDelete.ts";
 import { mergeMetadata } from "./metadata.ts";
 import { done, earliest, gone, type Again, type Next } from "./next.ts";
 import { writeObjects } from "./objectWrites.ts";
 import { ConflictError } from "./ports.ts";
 import type { EngineParts } from "./parts.ts";
-import type {
-  Act,
-  Decision,
-  EventNote,
-  HostView,
-  JobOutcome,
-  Key,
-  Kind,
-  ObjectWrite,
-  Resource,
-  World,
-} from "./ports.ts";
+import type { Act, Decision, Key, Kind, ObjectWrite, Resource, World } from "./ports.ts";
 import { changedFields, progressInterval, statusEvents, statusWrite, writePurpose } from "./statusWrite.ts";
 
 /** What the reconciler needs to know beyond the ports. */
@@ -50,8 +40,6 @@ const behindLimits: DelayLimits = { first: 150, longest: 5000 };
 /** Decisions in a row that may each lead to another write. */
 const mostRounds = 8;
 const lookLimits: DelayLimits = { first: 1000, longest: 30_000 };
-
-type Job = Extract<Act, { readonly do: "job" }>;
 
 /**
  * Carries out decisions. One reconcile looks at one object's present state, writes metadata until the kind asks for no more, starts at
@@ -321,26 +309,13 @@ export class Reconciler {
   }
 
   /** Whether the job, whose turn comes after it had to wait, is what would be decided on now. */
-  async #comesUp(
-    key: Key,
-    kind: Kind,
-    act: Job,
-    job: { readonly id: string; readonly version: string },
-  ): Promise<boolean> {
-    const live = isDestructive(act) ? await this.#parts.store.get(key) : undefined;
+  async #comesUp(key: Key, kind: Kind, act: Job, { id, version }: { readonly id: string; readonly version: string }) {
+    const live = isDestructive(act) ? [await this.#parts.store.get(key)] : [];
     const cached = this.#parts.store.cache.get(key);
-    if (
-      !cached ||
-      [cached, ...(isDestructive(act) ? [live] : [])].some((one) => !one || wantedVersion(one) !== job.version)
-    )
-      return false;
-    const host = (name: string): HostView | undefined => withoutJob(this.#parts.hosts.host(name), job.id);
-    const now = this.#decide(cached, kind, { host }).act;
-    return (
-      now.do === "job" &&
-      now.host === act.host &&
-      now.step.operation === act.step.operation &&
-      (!isDestructive(act) || deepEqual(now.step.spec, act.step.spec))
+    if (!cached || [cached, ...live].some((one) => !one || wantedVersion(one) !== version)) return false;
+    return sameJob(
+      this.#decide(cached, kind, { host: (name) => withoutJob(this.#parts.hosts.host(name), id) }).act,
+      act,
     );
   }
 
@@ -364,38 +339,3 @@ export class Reconciler {
     this.#around.jobDone(key);
   }
 }
-
-interface JobEnd {
-  readonly uid: string;
-  readonly host: string;
-  /** What the job was decided under. */
-  readonly cause: string;
-  /** Field paths that the job was to change. */
-  readonly paths: readonly string[];
-  readonly outcome: JobOutcome;
-}
-
-/** The host as it would be seen without this job. */
-const withoutJob = (view: HostView | undefined, id: string): HostView | undefined =>
-  view && {
-    name: view.name,
-    reach: view.reach,
-    agent: view.agent,
-    snapshot: view.snapshot,
-    problems: view.problems,
-    job: (uid) => view.job(uid, id),
-    uncertain: (uid) => view.uncertain(uid),
-  };
-
-const isDeletion = ({ step }: Job): boolean => step.operation.endsWith(".delete");
-const isDestructive = (act: Job): boolean => act.step.destructive === true || isDeletion(act);
-
-/** What a job's end tells as an event: "disk.clone" that went well is DiskClone; a failure has its code. */
-const jobNote = ({ operation, fault }: JobOutcome): EventNote =>
-  fault
-    ? { type: "Warning", reason: fault.code, message: `${operation}: ${fault.message}` }
-    : {
-        type: "Normal",
-        reason: operation.replace(/(^|\.)(.)/g, (_, _dot, letter: string) => letter.toUpperCase()),
-        message: `${operation} is done.`,
-      };
