@@ -102,7 +102,8 @@ export class GuardedControl implements ControlPlane {
   }
 
   async *jobLog(...[id, options, signal]: Parameters<ControlPlane["jobLog"]>): ReturnType<ControlPlane["jobLog"]> {
-    await this.job(id);
+    // Nobody can tell whether one that is not known may be read.
+    if (!(await this.job(id))) throw new ControlError("NotFound", `job ${id} does not exist`);
     yield* this.#control.jobLog(id, options, signal);
   }
 

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { findKind, kinds, nearestKind } from "../api/kinds.ts";
 import { annotations as names } from "../api/annotations.ts";
 import type { Key } from "../api/resource.ts";
+import type { JobRecord } from "../engine/ports.ts";
 import { noteMissing } from "./missing.ts";
 import { planRequest } from "./planRequest.ts";
 import { messages, streamEvents } from "./stream.ts";
@@ -69,15 +70,11 @@ const historyRoutes = (app: FastifyInstance, control: Answering): void => {
     return control(request).jobs(filter, noteMissing(reply));
   });
   app.get("/v1/jobs/watch", (request, reply) => stream(request, reply, (signal) => control(request).watchJobs(signal)));
-  app.get<{ Params: { id: string } }>("/v1/jobs/:id", async (request) => {
-    const job = await control(request).job(request.params.id);
-    if (!job) throw new ControlError("NotFound", `job ${request.params.id} does not exist`);
-    return job;
-  });
+  app.get<{ Params: { id: string } }>("/v1/jobs/:id", (request) => existingJob(control(request), request.params.id));
   app.get<{ Params: { id: string }; Querystring: Query }>("/v1/jobs/:id/log", async (request, reply) => {
     const { params, query } = request;
     // What is refused is told by the answer's status; once a stream has begun, there is none any more.
-    await control(request).job(params.id);
+    await existingJob(control(request), params.id);
     return stream(request, reply, (signal) =>
       control(request).jobLog(params.id, { follow: query["follow"] === "true" }, signal),
     );
@@ -85,6 +82,12 @@ const historyRoutes = (app: FastifyInstance, control: Answering): void => {
   app.get<{ Querystring: Query }>("/v1/events", (request, reply) =>
     control(request).events({ ...keyFilter(request.query), ...limitFilter(request.query) }, noteMissing(reply)),
   );
+};
+
+const existingJob = async (control: ControlPlane, id: string): Promise<JobRecord> => {
+  const job = await control.job(id);
+  if (!job) throw new ControlError("NotFound", `job ${id} does not exist`);
+  return job;
 };
 
 const kindNamed = (typed: string): string => {
