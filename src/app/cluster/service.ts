@@ -1,3 +1,5 @@
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request, type Dispatcher } from "undici";
 import { ControlError } from "../../server/control.ts";
@@ -130,13 +132,37 @@ const tokenFor = async ({ client }: Cluster, namespace: string): Promise<string>
 const standbyTries = 25;
 const standbyWaitMs = 200;
 
-/** The Service's endpoints are all replicas: one that only waits, or has not the host, is answered by another try. */
+/**
+ * The Service's endpoints are all replicas: one that only waits, or has not the host, is answered by another try. So is the API server
+ * where it finds no endpoint. What a control plane says otherwise is its answer, which every try would only repeat.
+ */
 const patiently = async ({ viaApiServer }: Target, send: () => Promise<Answer>): Promise<Answer> => {
   for (let tries = 1; ; tries += 1) {
     const answer = await send();
     if (answer.statusCode !== 503 || !viaApiServer || tries >= standbyTries) return answer;
-    answer.body.resume();
+    const said = await textOf(answer.body);
+    const code = codeIn(said);
+    if (code !== undefined && code !== "Standby") return { ...answer, body: Readable.from([Buffer.from(said)]) };
     await sleep(standbyWaitMs);
+  }
+};
+
+const textOf = async (body: Readable): Promise<string> => {
+  try {
+    return await text(body);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ControlError("Unavailable", `the control plane's answer broke off: ${why}`);
+  }
+};
+
+/** Of a control plane's own error; undefined where the body is somebody else's: an API server's Status, a proxy's page. */
+const codeIn = (body: string): string | undefined => {
+  try {
+    const { error } = JSON.parse(body) as { readonly error?: { readonly code?: unknown } };
+    return typeof error?.code === "string" ? error.code : undefined;
+  } catch {
+    return undefined;
   }
 };
 

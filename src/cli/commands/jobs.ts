@@ -137,18 +137,26 @@ const tellProgress = (tools: Tools, control: ControlPlane, { id, percent }: JobR
 };
 
 const findJob = async (tools: Tools, control: ControlPlane, typed: string): Promise<JobRecord> => {
-  const exact = await control.job(typed);
-  if (exact) return exact;
+  const exact = await control.job(typed).catch(unavailable);
+  if (exact && !(exact instanceof ControlError)) return exact;
   const ending = (await control.jobs({ limit: 1000 }, tellMissing(tools, "jobs"))).filter((job) =>
     job.id.endsWith(typed.toUpperCase()),
   );
   const [only] = ending;
   if (only && ending.length === 1) return only;
+  // It may be with a replica that was not heard.
+  if (!only && exact) throw exact;
   throw new ControlError(
     "NotFound",
     ending.length > 1 ? `"${typed}" fits ${ending.length} jobs` : `job "${typed}" does not exist`,
     "`aetherv jobs` lists them",
   );
+};
+
+/** Where a replica is not heard, nobody can say that there is no job of that very ID. What was typed may still be the end of another's. */
+const unavailable = (error: unknown): ControlError => {
+  if (error instanceof ControlError && error.code === "Unavailable") return error;
+  throw error;
 };
 
 const jobText = (job: JobRecord): string => {
