@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { InvalidArgumentError, Option } from "commander";
 
 /** A span as 30s, 5m, 1h30m, 90d or 250ms, in milliseconds; a bare number is refused: its unit would be a guess. */
@@ -24,11 +24,19 @@ export const parseAddress = (text: string): Address => {
   return { host: host.replace(/^\[|\]$/g, ""), port };
 };
 
-/** An address without a port, of either family. */
+/** An address without a port, of either family, at which others reach this machine: no zone, which is another one there. */
 export const parseIp = (text: string): string => {
   if (isIP(text) === 0) throw new InvalidArgumentError("expected an IP address");
+  if (text.includes("%")) throw new InvalidArgumentError("expected an IP address without a zone");
+  if (everywhere.check(text, isIP(text) === 6 ? "ipv6" : "ipv4"))
+    throw new InvalidArgumentError("expected the IP address of this machine or pod: nobody else reaches it there");
   return text;
 };
+
+/** Where a process listens at all of its addresses. */
+const everywhere = new BlockList();
+everywhere.addAddress("0.0.0.0", "ipv4");
+everywhere.addAddress("::", "ipv6");
 
 const mostShards = 64;
 

@@ -133,11 +133,16 @@ const sourceOf = (options: Options, tools: Tools): Source => {
 
 type ApiChoice = Extract<Source, { mode: "kubernetes" }>["api"];
 
-const apiOf = ({ apiAddress, apiTlsDir, replicaAddress, replicaToken }: Options): ApiChoice => {
+const apiOf = ({ apiAddress, apiTlsDir, replicaAddress, replicaToken, shards = 1 }: Options): ApiChoice => {
   if (!apiAddress && [apiTlsDir, replicaAddress, replicaToken].some((given) => given !== undefined))
     throw new ControlError("Invalid", "--api-tls-dir, --replica-address and --replica-token go with --api-address");
   if ((replicaAddress === undefined) !== (replicaToken === undefined))
     throw new ControlError("Invalid", "--replica-address and --replica-token go together");
+  if (replicaAddress !== undefined && shards < 2)
+    throw new ControlError(
+      "Invalid",
+      "--replica-address and --replica-token go with --shards of 2 or more: with one, no replica asks another",
+    );
   return (
     apiAddress && {
       ...apiAddress,
