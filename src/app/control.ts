@@ -88,7 +88,7 @@ export class LocalControl implements ControlPlane {
 
   async plan(request: Api.PlanRequest): Promise<Api.PlanReport> {
     const { objects, now, uuid, world } = this.#parts;
-    if (request.live === true) await this.#lookAfresh();
+    await (request.live === true ? this.#lookAfresh() : this.#firstLooks());
     const documents = request.documents ?? [];
     const declared = new Set(documents.map(({ object }) => keyText(keyOf(object as Resource))));
     const named = new Set((request.remove ?? []).map(keyText));
@@ -116,6 +116,13 @@ export class LocalControl implements ControlPlane {
       ...(snapshot ? { ageSeconds: Math.max(0, Math.round((now - snapshot.observedAt.getTime()) / 1000)) } : {}),
       ...(reach.at === "down" ? { fault: `${reach.fault.code}: ${reach.fault.message}` } : {}),
     }));
+  }
+
+  /** Right after a start: waits until each host was seen or is known to be down; at most 10 s. */
+  async #firstLooks(): Promise<void> {
+    const { hosts } = this.#parts;
+    const seen = (): boolean => (hosts?.list() ?? []).every(({ snapshot, reach }) => snapshot || reach.at === "down");
+    await settled(seen, firstLooksMs);
   }
 
   /** Asks every host and waits until each has answered or is known to be down; at most 30 s. */
@@ -264,10 +271,12 @@ const trashEntry = (host: string, item: TrashItem): Api.TrashEntry => ({
 });
 
 const settleMs = 30_000;
+/** For the first answers of hosts when somebody asks for a plan. */
+const firstLooksMs = 10_000;
 
-/** Resolves once the test holds, or after 30 s. */
-export const settled = async (test: () => boolean): Promise<boolean> => {
-  const end = Date.now() + settleMs;
+/** Resolves once the test holds, or after the time. */
+export const settled = async (test: () => boolean, ms = settleMs): Promise<boolean> => {
+  const end = Date.now() + ms;
   while (!test()) {
     if (Date.now() > end) return false;
     await new Promise((resolve) => setTimeout(resolve, 50));
