@@ -95,14 +95,28 @@ export class Doors {
 }
 
 const serveApi = async (
-  { host, port, tlsFolder, replicas }: ApiAddress,
+  api: ApiAddress,
   parts: Pick<RemoteOptions, "control" | "own" | "gate" | "log">,
 ): Promise<Awaited<ReturnType<typeof serveRemote>>> => {
-  const tls = tlsFolder === undefined ? undefined : await keysIn(tlsFolder, "--api-tls-dir");
+  const { host, port, replicas } = api;
+  const tls = await servedKeys(api);
   const ownToken = (): Promise<string | undefined> => tokenIn(replicas);
   const server = await serveRemote({ host, port, ...(tls ? { tls } : {}), ...parts, ownToken });
   parts.log.info({ host, port: server.port, tls: tls !== undefined }, "the control plane's API listens");
   return server;
+};
+
+const served = new WeakMap<ApiAddress, Promise<TlsKeys | undefined>>();
+
+/** What is shown with TLS there for as long as this process runs, whatever its files say later; undefined with plain HTTP. */
+export const servedKeys = (api: ApiAddress): Promise<TlsKeys | undefined> => {
+  const known = served.get(api);
+  if (known) return known;
+  const { tlsFolder } = api;
+  const read = tlsFolder === undefined ? Promise.resolve(undefined) : keysIn(tlsFolder, "--api-tls-dir");
+  served.set(api, read);
+  read.catch(() => served.delete(api));
+  return read;
 };
 
 /** The token by which this process asks other replicas; undefined where there is none. */

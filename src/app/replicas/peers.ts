@@ -6,7 +6,7 @@ import { HttpClient, type Answer, type Send, type Sending } from "../../server/c
 import { ControlError } from "../../server/control.ts";
 import { ownHeader, tokenHeader } from "../../server/remote.ts";
 import type { OtherReplica, Shards } from "../../stores/kubernetes/shards.ts";
-import { keysIn, tokenIn, type ApiAddress } from "../doors.ts";
+import { keysIn, servedKeys, tokenIn, type ApiAddress } from "../doors.ts";
 import type { Peer } from "./everyReplica.ts";
 
 /** Another is waited for so long, milliseconds: people wait behind it. */
@@ -34,7 +34,7 @@ export const ownAddress = (api: ApiAddress | undefined, port: number | undefined
 export class Peers {
   readonly #options: PeersOptions;
   /** Kept for as long as the certificates are the same. */
-  #agent: { readonly certificate: string; readonly agent: Agent } | undefined;
+  #agent: { readonly certificates: string; readonly agent: Agent } | undefined;
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -89,31 +89,50 @@ export class Peers {
     }
   }
 
-  /** With TLS, only who shows the certificate that this process has, too, is another replica: no name says so. */
+  /** With TLS, only who shows a certificate that this process has, too, is another replica: no name says so. */
   async #dispatcher(): Promise<Agent> {
-    const { tlsFolder } = this.#options.api ?? {};
-    const certificate = tlsFolder === undefined ? "" : (await keysIn(tlsFolder, "--api-tls-dir")).cert;
-    if (this.#agent?.certificate === certificate) return this.#agent.agent;
+    const { api } = this.#options;
+    const ours = api === undefined ? [] : await certificatesOf(api);
+    const certificates = ours.join("\n");
+    if (this.#agent?.certificates === certificates) return this.#agent.agent;
     // What is under way over it ends by itself.
     this.#agent?.agent.close().catch(() => undefined);
-    const agent = new Agent(
-      certificate === "" ? connecting : { connect: { ...connecting.connect, ...only(certificate) } },
-    );
-    this.#agent = { certificate, agent };
+    const agent = new Agent(ours.length === 0 ? connecting : { connect: { ...connecting.connect, ...only(ours) } });
+    this.#agent = { certificates, agent };
     return agent;
   }
 }
 
 const connecting = { connect: { timeout: answerMs } };
 
-const only = (certificate: string) => {
-  const { fingerprint256 } = new X509Certificate(certificate);
+/**
+ * The certificate that this process shows, as all do that were started before it was renewed, and that of its files now, which those show
+ * that were started since. None with plain HTTP.
+ */
+const certificatesOf = async (api: ApiAddress): Promise<readonly string[]> => {
+  const shown = await servedKeys(api);
+  if (!shown || api.tlsFolder === undefined) return [];
+  // Files that are gone, or no certificate, take nothing from what is shown.
+  const now = await keysIn(api.tlsFolder, "--api-tls-dir").catch(() => shown);
+  return now.cert === shown.cert || !isCertificate(now.cert) ? [shown.cert] : [shown.cert, now.cert];
+};
+
+const isCertificate = (text: string): boolean => {
+  try {
+    return new X509Certificate(text).fingerprint256 !== "";
+  } catch {
+    return false;
+  }
+};
+
+const only = (certificates: readonly string[]) => {
+  const ours = certificates.map((one) => new X509Certificate(one).fingerprint256);
   return {
-    ca: certificate,
+    ca: [...certificates],
     // Who signed it need not be known here.
     allowPartialTrustChain: true,
     checkServerIdentity: (_name: string, shown: { readonly fingerprint256: string }): Error | undefined =>
-      shown.fingerprint256 === fingerprint256 ? undefined : new Error("its certificate is another than ours"),
+      ours.includes(shown.fingerprint256) ? undefined : new Error("its certificate is another than ours"),
   };
 };
 

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -77,12 +77,20 @@ class Replica {
   readonly others: { identity: string; shards: readonly number[]; address?: string }[] = [];
   readonly all: EveryReplica;
   readonly doors: Doors;
+  readonly #api: ApiAddress;
 
   private constructor(id: string, doors: Doors, api: ApiAddress) {
     this.doors = doors;
-    const peers = new Peers({ api, shards: { others: this.others, count: shardsAll }, objects });
-    closing.push(() => peers.close());
+    this.#api = api;
+    const peers = this.peers();
     this.all = new EveryReplica({ own: historyOf(id), peers: () => peers.list(), clock: systemClock });
+  }
+
+  /** Its way to the others, as it is made when it leads. */
+  peers(): Peers {
+    const peers = new Peers({ api: this.#api, shards: { others: this.others, count: shardsAll }, objects });
+    closing.push(() => peers.close());
+    return peers;
   }
 
   static async start(id: string, tlsFolder?: string): Promise<Replica> {
@@ -118,6 +126,11 @@ const as =
     const { statusCode, headers: answered, body } = await request(`http://${address}${path}`, { headers });
     return { statusCode, headers: answered, body };
   };
+
+const authority = async (): Promise<void> => {
+  const words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=authority"];
+  await run("openssl", [...words, "-keyout", join(folder, "ca.key"), "-out", join(folder, "ca.crt")]);
+};
 
 /** A certificate of an authority that nobody else knows, under a name that is nobody's address. */
 const certificate = async (name: string): Promise<string> => {
@@ -202,8 +215,7 @@ describe("replicas that ask each other", { timeout: 60_000 }, () => {
   });
 
   it("with TLS take only who has their certificate for another replica", async () => {
-    const words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=authority"];
-    await run("openssl", [...words, "-keyout", join(folder, "ca.key"), "-out", join(folder, "ca.crt")]);
+    await authority();
     const [ours, other] = [await certificate("ours"), await certificate("other")];
     const [a, b, stranger] = [
       await Replica.start("01", ours),
@@ -218,6 +230,25 @@ describe("replicas that ask each other", { timeout: 60_000 }, () => {
     expect(missing).toMatchObject([
       { name: "stranger", why: expect.stringContaining("its certificate is another than ours") as unknown },
     ]);
+  });
+
+  it("hear each other on when their certificate is renewed, until all are started again", async () => {
+    await authority();
+    const [ours, renewed] = [await certificate("ours"), await certificate("renewed")];
+    const [a, b] = [await Replica.start("01", ours), await Replica.start("02", ours)];
+    a.knows("b", b.address);
+    expect(await a.jobs()).toEqual({ ids: ["02", "01"], missing: [] });
+    for (const name of ["tls.crt", "tls.key"]) await copyFile(join(renewed, name), join(ours, name));
+    expect(await a.jobs(), "both show the old one").toEqual({ ids: ["02", "01"], missing: [] });
+    const [late] = a.peers().list();
+    expect(await late?.history.jobs({}), "one that leads only now").toHaveLength(1);
+    const c = await Replica.start("03", ours);
+    a.knows("c", c.address);
+    expect(await a.jobs(), "one started since").toEqual({ ids: ["03", "02", "01"], missing: [] });
+    await writeFile(join(ours, "tls.crt"), "no certificate");
+    expect((await a.jobs()).ids, "what is shown stays").toEqual(["02", "01"]);
+    await rm(ours, { recursive: true });
+    expect((await a.jobs()).ids).toEqual(["02", "01"]);
   });
 
   it("give people what all know, as far as they may read it; events to replicas alone", async () => {
