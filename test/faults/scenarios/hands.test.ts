@@ -188,3 +188,27 @@ test("adapter's address given away while its machine was unregistered: the one t
   expect(stage.vm("web")?.adapters[0]).toMatchObject({ id: first?.id });
   expect(stage.vm("web")?.adapters[0]?.macAddress).not.toBe(first?.macAddress);
 });
+
+test.each([
+  { what: "given up", annotation: "aetherv.io/force-orphan" },
+  { what: "paused", annotation: "aetherv.io/paused" },
+])("machine $what while its deletion waits in line: it runs on when its turn would have come", async (asked) => {
+  const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  const stage = await Stage.built({ ...oneVm, vms: names.map((name) => vmNamed(name)) });
+  const { host, watch } = stage.simulation.host("hv1");
+  // Guests that take their time: a stop holds its slot for longer than a minute.
+  host.behaviour = { faults: [{ id: "slow", operation: "vm.power", fault: { type: "slow", ms: 100_000 } }] };
+  const ids = new Map(names.map((name) => [stage.uid("VirtualMachine", name), stage.vm(name)?.id]));
+  const before = watch.audit.length;
+  await stage.want({ ...oneVm, vms: [] });
+  await stage.pass(60);
+  const begun = new Set(watch.audit.slice(before).flatMap(({ at, locks }) => (at === "begin" ? (locks ?? []) : [])));
+  const last = names.find((name) => !begun.has(stage.uid("VirtualMachine", name)));
+  if (last === undefined) throw new Error("no deletion waits in line");
+  expect(begun.size).toBeGreaterThan(0);
+  const id = ids.get(stage.uid("VirtualMachine", last));
+  await stage.simulation.backend.annotate(stage.key("VirtualMachine", last), asked.annotation, "true");
+  await stage.pass(3600);
+  expect(stage.vms().map((vm) => ({ id: vm.id, state: vm.state }))).toEqual([{ id, state: "Running" }]);
+  stage.quiet();
+});
