@@ -40,8 +40,9 @@ const startPatch = (job: Job, world: World, vm: Vm, resumed: boolean): Partial<V
   requireMemory(world, vm, vm.memory.startupBytes);
   for (const { path } of vm.drives) refuseUnusable(world, path);
   const at = job.after(job.latency.startMs);
-  const up: Due[] =
-    bootDrive(world, vm) && !resumed ? [{ at: at + job.after(job.latency.bootMs) - job.now(), what: "GuestUp" }] : [];
+  // Read after the other: a guest is never up before its machine runs.
+  const upAt = job.after(job.latency.startMs + job.latency.bootMs);
+  const up: Due[] = bootDrive(world, vm) && !resumed ? [{ at: upAt, what: "GuestUp" }] : [];
   return {
     state: resumed ? "Resuming" : "Starting",
     ...(resumed && vm.startedAt ? {} : { startedAt: job.time() }),
